@@ -1,0 +1,53 @@
+"""The `edge-ser` command: puts the commands together and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from edge_ser import __version__
+from edge_ser.cli.output import say
+from edge_ser.errors import EdgeSerError
+
+app = typer.Typer(
+    name="edge-ser",
+    help="Speech emotion recognition from a corpus to a Coral Dev Board Micro, and to any CPU.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        sys.stdout.write(f"edge-ser {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Speech emotion recognition from a corpus to a Coral Dev Board Micro, and to any CPU."""
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    try:
+        app()
+    except EdgeSerError as error:
+        say(f"edge-ser: {error}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        say("edge-ser: stopped; nothing half-written was left behind")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,520 @@
+"""The system spec: what one deployable system is made of, read from ``models/*.toml``.
+
+Frozen dataclasses, one per TOML table. :func:`load_spec` names file, key, value and rule of whatever is wrong
+in a file; nothing is silently ignored or coerced.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from edge_ser.errors import InputError
+
+EMOTIONS = (
+    "anger",
+    "boredom",
+    "calm",
+    "contempt",
+    "disgust",
+    "excitement",
+    "fear",
+    "frustration",
+    "happiness",
+    "neutral",
+    "other",
+    "sadness",
+    "surprise",
+)
+"""The emotion names that clips and specs use; every corpus layout maps its own labels to these."""
+
+UNKNOWN_WORD = "_unknown_"
+SILENCE = "_silence_"
+"""The two keyword classes that every keyword net has besides its words."""
+
+
+class _Strict:
+    """Makes pydantic refuse unknown keys and wrong types in the dataclasses below."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+
+
+@dataclass(frozen=True)
+class NoiseReductionSpec(_Strict):
+    """MicroFrontend noise reduction (tensorflow/lite/experimental/microfrontend/lib/noise_reduction_util.c)."""
+
+    enabled: bool = False
+    smoothing_bits: int = 10
+    even_smoothing: float = 0.025
+    odd_smoothing: float = 0.06
+    min_signal_remaining: float = 0.05
+
+
+@dataclass(frozen=True)
+class PcanSpec(_Strict):
+    """MicroFrontend per-channel amplitude normalisation (microfrontend/lib/pcan_gain_control_util.c)."""
+
+    enabled: bool = False
+    strength: float = 0.95
+    offset: float = 80.0
+    gain_bits: int = 21
+
+
+@dataclass(frozen=True)
+class LogSpec(_Strict):
+    """MicroFrontend log scale (microfrontend/lib/log_scale.c): about ``2**scale_shift * ln(x)``."""
+
+    enabled: bool = True
+    scale_shift: int = 6
+
+
+@dataclass(frozen=True)
+class FrontendSpec(_Strict):
+    """The MicroFrontend and the fixed affine rule from its uint16 features to the nets' uint8 input.
+
+    Attributes:
+        sample_rate_hz: 8000 or 16000.
+        window_ms: window length, whole milliseconds.
+        step_ms: hop, whole milliseconds.
+        channels: filter-bank channels.
+        lower_hz: lower edge of the filter bank.
+        upper_hz: upper edge of the filter bank, at most half the sample rate.
+        feature_low: uint16 feature value that becomes uint8 0.
+        feature_high: uint16 feature value that becomes uint8 255.
+    """
+
+    sample_rate_hz: int = 16_000
+    window_ms: int = 30
+    step_ms: int = 20
+    channels: int = 40
+    lower_hz: float = 80.0
+    upper_hz: float = 7500.0
+    feature_low: int = 0
+    feature_high: int = 700
+    noise_reduction: NoiseReductionSpec = field(default_factory=NoiseReductionSpec)
+    pcan: PcanSpec = field(default_factory=PcanSpec)
+    log: LogSpec = field(default_factory=LogSpec)
+
+    @property
+    def window_samples(self) -> int:
+        """Samples in a window, as the C library computes them (integer division)."""
+        return self.window_ms * self.sample_rate_hz // 1000
+
+    @property
+    def step_samples(self) -> int:
+        """Samples from one window to the next."""
+        return self.step_ms * self.sample_rate_hz // 1000
+
+    def frames_in(self, samples: int) -> int:
+        """How many whole frames ``samples`` samples give."""
+        if samples < self.window_samples:
+            return 0
+        return (samples - self.window_samples) // self.step_samples + 1
+
+    def samples_for(self, seconds: float) -> int:
+        """Samples in ``seconds`` seconds."""
+        return round(seconds * self.sample_rate_hz)
+
+
+@dataclass(frozen=True)
+class KeywordSpec(_Strict):
+    """The DSResNet-SE keyword net (Xu & Zhang, arXiv 2004.12200).
+
+    Attributes:
+        words: the keywords; classes are these, then :data:`UNKNOWN_WORD` and :data:`SILENCE`.
+        width: channels of the stem; later blocks widen from it. A multiple of 4.
+        blocks: residual depthwise-separable blocks.
+        embedding: size of the embedding that fusion reads. A multiple of 4.
+        window_s: audio that one decision sees.
+        hop_s: distance of the windows inside a segment.
+    """
+
+    words: tuple[str, ...]
+    width: int = 32
+    blocks: int = 4
+    embedding: int = 32
+    window_s: float = 1.0
+    hop_s: float = 0.5
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The words, then unknown and silence."""
+        return (*self.words, UNKNOWN_WORD, SILENCE)
+
+
+@dataclass(frozen=True)
+class AcousticSpec(_Strict):
+    """The redesigned acoustic transformer.
+
+    Attributes:
+        classes: emotions told apart, names of :data:`EMOTIONS`.
+        stem: channels of the convolutional front half, one entry per stage; multiples of 4.
+        dim: channels of the transformer blocks. A multiple of 4.
+        blocks: transformer blocks.
+        mixing: how a block mixes tokens: ``gated`` (gated global attention) or ``none``.
+        embedding: size of the embedding that fusion reads. A multiple of 4.
+        segment_s: audio that one decision sees.
+        hop_s: distance of the segments in a longer recording.
+        dropout: share dropped before the classifier in training.
+    """
+
+    classes: tuple[str, ...]
+    stem: tuple[int, ...] = (32, 48, 64)
+    dim: int = 96
+    blocks: int = 2
+    mixing: Literal["gated", "none"] = "gated"
+    embedding: int = 64
+    segment_s: float = 3.0
+    hop_s: float = 3.0
+    dropout: float = 0.3
+
+
+@dataclass(frozen=True)
+class FusionSpec(_Strict):
+    """The late-fusion head: one integer dense layer on both embeddings.
+
+    Attributes:
+        weight_bits: bits of its signed weights.
+        penalties: L2 penalties tried; the validation speakers choose.
+    """
+
+    weight_bits: int = 8
+    penalties: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0)
+
+
+@dataclass(frozen=True)
+class AugmentSpec(_Strict):
+    """Augmentation of training clips; each entry is a range or a share, 0 switches it off.
+
+    Attributes:
+        copies: augmented waveform copies of each clip beside the clip itself.
+        speed: largest relative change of speed (tempo and pitch together).
+        gain_db: largest change of level either way, per epoch.
+        noise_snr_db: lowest and highest signal-to-noise ratio of added noise.
+        noise_share: share of the copies that get noise.
+        room_share: share of the copies that get a room response.
+        time_shift_s: largest shift of the clip inside its segment.
+        time_mask_frames: widest time mask (SpecAugment, arXiv 1904.08779).
+        channel_mask: widest channel mask (SpecAugment).
+        mixup: Beta parameter of mixup (arXiv 1710.09412).
+    """
+
+    copies: int = 2
+    speed: float = 0.1
+    gain_db: float = 6.0
+    noise_snr_db: tuple[float, float] = (5.0, 25.0)
+    noise_share: float = 0.5
+    room_share: float = 0.3
+    time_shift_s: float = 0.5
+    time_mask_frames: int = 20
+    channel_mask: int = 6
+    mixup: float = 0.2
+
+
+@dataclass(frozen=True)
+class RecipeSpec(_Strict):
+    """How one net is trained: AdamW with a cosine schedule, the last epoch kept."""
+
+    epochs: int = 20
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    label_smoothing: float = 0.05
+    augment: AugmentSpec = field(default_factory=AugmentSpec)
+
+
+@dataclass(frozen=True)
+class TrainingSpec(_Strict):
+    """The recipes of both nets and the seed of everything random."""
+
+    seed: int = 1
+    keyword: RecipeSpec = field(default_factory=RecipeSpec)
+    acoustic: RecipeSpec = field(default_factory=RecipeSpec)
+
+
+@dataclass(frozen=True)
+class QuantizationSpec(_Strict):
+    """Post-training quantisation: how many training segments calibrate the ranges."""
+
+    calibration_segments: int = 200
+
+
+@dataclass(frozen=True)
+class BudgetSpec(_Strict):
+    """What the system may cost; `edge-ser budget` fails on the first item that is over.
+
+    Attributes:
+        compiled_bytes: sum of both compiled models.
+        arena_bytes: tensor arena of the larger net on the CPU.
+        latency_ms: one whole decision on the Coral Dev Board Micro.
+        int8_drop: points of macro-F1 that int8 may lose against float.
+    """
+
+    compiled_bytes: int = 1_800_000
+    arena_bytes: int = 1_000_000
+    latency_ms: float = 21.0
+    int8_drop: float = 2.0
+
+
+@dataclass(frozen=True)
+class SyntheticSpec(_Strict):
+    """The synthetic corpus (espeak-ng voices x prosody x wording x noise)."""
+
+    voices: int = 48
+    minutes: float = 30.0
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class CorporaSpec(_Strict):
+    """How speakers are split, and the synthetic corpus that stands in where none is configured.
+
+    Attributes:
+        folds: speakers sorted by name, fold = index mod ``folds``.
+        test_fold: the fold kept for the test.
+        validation_share: share of the remaining speakers kept for validation.
+    """
+
+    folds: int = 4
+    test_fold: int = 0
+    validation_share: float = 0.15
+    synthetic: SyntheticSpec = field(default_factory=SyntheticSpec)
+
+
+@dataclass(frozen=True)
+class SystemSpec(_Strict):
+    """One deployable system: the whole of a file in ``models/``."""
+
+    name: str
+    keyword: KeywordSpec
+    acoustic: AcousticSpec
+    frontend: FrontendSpec = field(default_factory=FrontendSpec)
+    fusion: FusionSpec = field(default_factory=FusionSpec)
+    training: TrainingSpec = field(default_factory=TrainingSpec)
+    quantization: QuantizationSpec = field(default_factory=QuantizationSpec)
+    budget: BudgetSpec = field(default_factory=BudgetSpec)
+    corpora: CorporaSpec = field(default_factory=CorporaSpec)
+
+    @property
+    def segment_samples(self) -> int:
+        """Samples of one acoustic segment."""
+        return self.frontend.samples_for(self.acoustic.segment_s)
+
+    @property
+    def segment_frames(self) -> int:
+        """Frames of one acoustic segment."""
+        return self.frontend.frames_in(self.segment_samples)
+
+    @property
+    def keyword_samples(self) -> int:
+        """Samples of one keyword window."""
+        return self.frontend.samples_for(self.keyword.window_s)
+
+    @property
+    def keyword_frames(self) -> int:
+        """Frames of one keyword window."""
+        return self.frontend.frames_in(self.keyword_samples)
+
+    @property
+    def keyword_starts(self) -> tuple[int, ...]:
+        """First frame of every keyword window inside a segment."""
+        hop = round(self.keyword.hop_s * 1000) // self.frontend.step_ms
+        return tuple(range(0, self.segment_frames - self.keyword_frames + 1, hop))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The spec as nested dicts and lists, ready for JSON."""
+        return _jsonable(dataclasses.asdict(self))
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _jsonable(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_jsonable(item) for item in value]
+    return value
+
+
+def load_spec(path: Path) -> SystemSpec:
+    """Read a spec file; ``extends = "base.toml"`` takes another file of the same folder as the ground.
+
+    Args:
+        path: a TOML file.
+
+    Returns:
+        The validated spec.
+
+    Raises:
+        InputError: the file cannot be read, is not TOML, or breaks a rule; the text names file, key, value
+            and rule.
+    """
+    return spec_from_dict(_read_merged(path, ()), source=str(path))
+
+
+def spec_from_dict(data: Mapping[str, Any], source: str = "spec") -> SystemSpec:
+    """Validate nested dicts (from TOML or from a bundle's manifest).
+
+    Raises:
+        InputError: an unknown key, a wrong type or an impossible value.
+    """
+    try:
+        # By way of JSON: there strict mode takes lists for tuples and tables for dataclasses, and still no "3" for 3.
+        spec: SystemSpec = TypeAdapter(SystemSpec).validate_json(json.dumps(dict(data), default=str))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
+            message = f"{source}: unknown key {key!r}; remove it or correct its spelling"
+        elif first["type"] in ("missing", "missing_argument"):
+            message = f"{source}: key {key!r} is missing; add it"
+        else:
+            message = f"{source}: key {key!r} is {first['input']!r}; rule: {first['msg']}"
+        raise InputError(message) from None
+    for key, value, rule in _broken_rules(spec):
+        message = f"{source}: key {key!r} is {value!r}; rule: {rule}"
+        raise InputError(message)
+    return spec
+
+
+def _read_merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    resolved = path.resolve()
+    if resolved in seen:
+        message = f"{path}: key 'extends' goes in a circle; let one file extend nothing"
+        raise InputError(message)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        message = f"{path}: no such spec file; specs are TOML files such as models/base.toml"
+        raise InputError(message) from None
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{path}: cannot be read ({error}); expected a TOML file in UTF-8"
+        raise InputError(message) from None
+    except tomllib.TOMLDecodeError as error:
+        message = f"{path}: not valid TOML ({error}); mend that line"
+        raise InputError(message) from None
+    parent = data.pop("extends", None)
+    if parent is None:
+        return data
+    if not isinstance(parent, str):
+        message = f"{path}: key 'extends' is {parent!r}; rule: the name of a TOML file in the same folder"
+        raise InputError(message)
+    return _merge(_read_merged(path.parent / parent, (*seen, resolved)), data)
+
+
+def _merge(ground: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(ground)
+    for key, value in top.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = _merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _broken_rules(spec: SystemSpec) -> Iterator[tuple[str, object, str]]:
+    """Every (key, value, rule) that the spec breaks, in reading order."""
+    for key, value, holds, rule in _rules(spec):
+        if not holds:
+            yield key, value, rule
+
+
+def _rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
+    yield "name", spec.name, bool(re.fullmatch(r"[a-z0-9][a-z0-9_-]*", spec.name)), "lower-case letters, digits, - and _"
+    yield from _frontend_rules(spec.frontend)
+    yield from _network_rules(spec)
+    yield from _recipe_rules("training.keyword", spec.training.keyword)
+    yield from _recipe_rules("training.acoustic", spec.training.acoustic)
+    yield "training.seed", spec.training.seed, 0 <= spec.training.seed < 2**31, "0 to 2**31 - 1"
+    calibration = spec.quantization.calibration_segments
+    yield "quantization.calibration_segments", calibration, calibration >= 8, "at least 8"
+    for name in ("compiled_bytes", "arena_bytes", "latency_ms", "int8_drop"):
+        value = getattr(spec.budget, name)
+        yield f"budget.{name}", value, value >= 0, "not negative"
+    corpora = spec.corpora
+    yield "corpora.folds", corpora.folds, 2 <= corpora.folds <= 1000, "2 to 1000"
+    yield "corpora.test_fold", corpora.test_fold, 0 <= corpora.test_fold < corpora.folds, "0 to folds - 1"
+    share = corpora.validation_share
+    yield "corpora.validation_share", share, 0 < share < 0.9, "above 0 and below 0.9"
+    synthetic = corpora.synthetic
+    yield "corpora.synthetic.voices", synthetic.voices, 8 <= synthetic.voices <= 400, "8 to 400"
+    yield "corpora.synthetic.minutes", synthetic.minutes, 1 <= synthetic.minutes <= 600, "1 to 600"
+
+
+def _frontend_rules(frontend: FrontendSpec) -> Iterator[tuple[str, object, bool, str]]:
+    rate = frontend.sample_rate_hz
+    yield "frontend.sample_rate_hz", rate, rate in (8000, 16_000), "8000 or 16000"
+    yield "frontend.window_ms", frontend.window_ms, 10 <= frontend.window_ms <= 64, "10 to 64"
+    yield "frontend.step_ms", frontend.step_ms, 5 <= frontend.step_ms <= 32, "5 to 32"
+    yield "frontend.step_ms", frontend.step_ms, frontend.step_ms <= frontend.window_ms, "at most window_ms"
+    yield "frontend.channels", frontend.channels, 8 <= frontend.channels <= 80, "8 to 80"
+    yield "frontend.lower_hz", frontend.lower_hz, 0 <= frontend.lower_hz < frontend.upper_hz, "0 to below upper_hz"
+    yield "frontend.upper_hz", frontend.upper_hz, frontend.upper_hz <= rate / 2, f"at most {rate / 2:g} Hz, half the sample rate"
+    low, high = frontend.feature_low, frontend.feature_high
+    yield "frontend.feature_low", low, 0 <= low < high, "0 to below feature_high"
+    yield "frontend.feature_high", high, high <= 65_535, "at most 65535"
+    noise = frontend.noise_reduction
+    yield "frontend.noise_reduction.smoothing_bits", noise.smoothing_bits, 0 <= noise.smoothing_bits <= 14, "0 to 14"
+    for name in ("even_smoothing", "odd_smoothing", "min_signal_remaining"):
+        value = getattr(noise, name)
+        yield f"frontend.noise_reduction.{name}", value, 0 <= value <= 1, "0 to 1"
+    pcan = frontend.pcan
+    yield "frontend.pcan.strength", pcan.strength, 0 <= pcan.strength <= 2, "0 to 2"
+    yield "frontend.pcan.offset", pcan.offset, 0 < pcan.offset <= 1e6, "above 0, at most 1e6"
+    yield "frontend.pcan.gain_bits", pcan.gain_bits, 1 <= pcan.gain_bits <= 30, "1 to 30"
+    # PCAN divides by the noise estimate, which only the noise reduction keeps up to date.
+    yield "frontend.log.scale_shift", frontend.log.scale_shift, 0 <= frontend.log.scale_shift <= 8, "0 to 8"
+
+
+def _network_rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
+    keyword, acoustic = spec.keyword, spec.acoustic
+    words = keyword.words
+    yield "keyword.words", words, len(words) >= 1 and len(set(words)) == len(words), "at least one word, none twice"
+    yield "keyword.words", words, all(re.fullmatch(r"[a-z][a-z' -]*", word) for word in words), "words in lower-case letters"
+    yield "keyword.width", keyword.width, keyword.width % 4 == 0 and 4 <= keyword.width <= 256, "a multiple of 4, 4 to 256"
+    yield "keyword.blocks", keyword.blocks, 1 <= keyword.blocks <= 16, "1 to 16"
+    yield "keyword.embedding", keyword.embedding, keyword.embedding % 4 == 0 and 4 <= keyword.embedding <= 512, "a multiple of 4, 4 to 512"
+    step = spec.frontend.step_ms
+    yield "keyword.window_s", keyword.window_s, 0.2 <= keyword.window_s <= acoustic.segment_s, "0.2 to acoustic.segment_s"
+    hop_ms = keyword.hop_s * 1000
+    yield "keyword.hop_s", keyword.hop_s, keyword.hop_s > 0 and abs(hop_ms - round(hop_ms)) < 1e-6 and round(hop_ms) % step == 0, f"a multiple of frontend.step_ms = {step} ms"
+    classes = acoustic.classes
+    yield "acoustic.classes", classes, len(classes) >= 2 and len(set(classes)) == len(classes), "at least two classes, none twice"
+    yield "acoustic.classes", classes, set(classes) <= set(EMOTIONS), f"names of {', '.join(EMOTIONS)}"
+    yield "acoustic.stem", acoustic.stem, 1 <= len(acoustic.stem) <= 4 and all(c % 4 == 0 and 4 <= c <= 512 for c in acoustic.stem), "one to four multiples of 4, 4 to 512"
+    yield "acoustic.dim", acoustic.dim, acoustic.dim % 4 == 0 and 4 <= acoustic.dim <= 512, "a multiple of 4, 4 to 512"
+    yield "acoustic.blocks", acoustic.blocks, 0 <= acoustic.blocks <= 12, "0 to 12"
+    yield "acoustic.embedding", acoustic.embedding, acoustic.embedding % 4 == 0 and 4 <= acoustic.embedding <= 512, "a multiple of 4, 4 to 512"
+    yield "acoustic.segment_s", acoustic.segment_s, 0.5 <= acoustic.segment_s <= 20, "0.5 to 20"
+    yield "acoustic.hop_s", acoustic.hop_s, 0.05 <= acoustic.hop_s <= acoustic.segment_s, "0.05 to segment_s"
+    yield "acoustic.dropout", acoustic.dropout, 0 <= acoustic.dropout < 1, "0 to below 1"
+    yield "fusion.weight_bits", spec.fusion.weight_bits, spec.fusion.weight_bits == 8, "8, the width that the integer core holds"
+    penalties = spec.fusion.penalties
+    yield "fusion.penalties", penalties, len(penalties) >= 1 and min(penalties) > 0, "at least one, all above 0"
+
+
+def _recipe_rules(table: str, recipe: RecipeSpec) -> Iterator[tuple[str, object, bool, str]]:
+    yield f"{table}.epochs", recipe.epochs, 1 <= recipe.epochs <= 1000, "1 to 1000"
+    yield f"{table}.batch_size", recipe.batch_size, 2 <= recipe.batch_size <= 4096, "2 to 4096"
+    yield f"{table}.learning_rate", recipe.learning_rate, 0 < recipe.learning_rate <= 1, "above 0, at most 1"
+    yield f"{table}.weight_decay", recipe.weight_decay, 0 <= recipe.weight_decay <= 1, "0 to 1"
+    yield f"{table}.label_smoothing", recipe.label_smoothing, 0 <= recipe.label_smoothing < 1, "0 to below 1"
+    augment = recipe.augment
+    yield f"{table}.augment.copies", augment.copies, 0 <= augment.copies <= 50, "0 to 50"
+    yield f"{table}.augment.speed", augment.speed, 0 <= augment.speed <= 0.5, "0 to 0.5"
+    yield f"{table}.augment.gain_db", augment.gain_db, 0 <= augment.gain_db <= 40, "0 to 40"
+    low, high = augment.noise_snr_db
+    yield f"{table}.augment.noise_snr_db", augment.noise_snr_db, low <= high, "lowest first, highest second"
+    for name in ("noise_share", "room_share"):
+        value = getattr(augment, name)
+        yield f"{table}.augment.{name}", value, 0 <= value <= 1, "0 to 1"
+    yield f"{table}.augment.time_shift_s", augment.time_shift_s, 0 <= augment.time_shift_s <= 10, "0 to 10"
+    yield f"{table}.augment.time_mask_frames", augment.time_mask_frames, augment.time_mask_frames >= 0, "not negative"
+    yield f"{table}.augment.channel_mask", augment.channel_mask, augment.channel_mask >= 0, "not negative"
+    yield f"{table}.augment.mixup", augment.mixup, 0 <= augment.mixup <= 2, "0 to 2"
