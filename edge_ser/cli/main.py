@@ -8,7 +8,13 @@ from typing import Annotated
 import typer
 
 from edge_ser import __version__
+from edge_ser.cli.classify import classify
+from edge_ser.cli.corpus import corpus_app
+from edge_ser.cli.features import features
 from edge_ser.cli.output import say
+from edge_ser.cli.quantize import quantize
+from edge_ser.cli.show import show
+from edge_ser.cli.train import train
 from edge_ser.errors import EdgeSerError
 
 app = typer.Typer(
@@ -33,6 +39,11 @@ def _options(
     ] = False,
 ) -> None:
     """Speech emotion recognition from a corpus to a Coral Dev Board Micro, and to any CPU."""
+
+
+app.add_typer(corpus_app, name="corpus")
+for command in (features, train, quantize, classify, show):
+    app.command()(command)
 
 
 def main() -> None:

@@ -1,0 +1,131 @@
+# From a fresh machine to a bundle:  make edgetpu        Tests:  make test
+# Another system or corpus:          make edgetpu SYSTEM=crema-d CORPUS=crema-d CORPUS_ROOT=path/to/CREMA-D
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PYTHON ?= python3
+VENV ?= .venv
+BUILD ?= build
+SYSTEM ?= base
+SPEC ?= models/$(SYSTEM).toml
+CORPUS ?= synthetic
+CORPUS_ROOT ?=
+WORDS ?= synthetic-words
+WORDS_ROOT ?=
+REQUIRE_COMPILER ?=
+
+EDGE_SER ?= $(VENV)/bin/edge-ser
+TRAIN_READY ?= $(VENV)/.train
+DEV_READY ?= $(VENV)/.dev
+RUNTIME_VENV ?= .venv-runtime
+COMPILER := $(or $(EDGETPU_COMPILER),$(shell command -v edgetpu_compiler))
+
+PLACE := $(BUILD)/$(SYSTEM)
+BUNDLE := $(PLACE)/$(SYSTEM).edgeser
+SYNTHETIC := $(PLACE)/synthetic
+NEEDS_SYNTHETIC := $(if $(filter synthetic synthetic-words,$(CORPUS) $(WORDS)),$(SYNTHETIC)/corpus.json)
+ROOT_OF_CORPUS = $(if $(filter synthetic,$(CORPUS)),$(SYNTHETIC),$(CORPUS_ROOT))
+ROOT_OF_WORDS = $(if $(filter synthetic-words,$(WORDS)),$(SYNTHETIC),$(WORDS_ROOT))
+
+in_rooms = $(foreach room,$(1),$(wildcard edge_ser/$(room).py edge_ser/$(room)/*.py))
+SYNTHETIC_CODE := $(call in_rooms,acoustics audio) $(wildcard edge_ser/corpora/synthetic*.py edge_ser/corpora/espeak.py)
+TRAIN_CODE := $(call in_rooms,acoustics audio augment spec frontend networks training) edge_ser/cli/train.py
+QUANTIZE_CODE := $(call in_rooms,bundle integer_head quantization runtime evaluation) edge_ser/cli/quantize.py
+EDGETPU_CODE := $(call in_rooms,edgetpu)
+
+# What make cannot see in a file's date: which corpus and which compiler were asked for.
+CONFIG = $(CORPUS) $(ROOT_OF_CORPUS) $(WORDS) $(ROOT_OF_WORDS)
+
+worked = touch $(PLACE)/.worked
+
+.PHONY: edgetpu test lint format budget show clean distclean help FORCE
+
+help:
+	@sed -n '1,2s/^# //p' Makefile; echo 'Also: make lint, make budget, make show, make clean (build/), make distclean (environments too)'
+
+edgetpu: $(PLACE)/budget.json
+	@if [ -e $(PLACE)/.worked ]; then rm $(PLACE)/.worked; else echo 'Nothing changed: no work was done.'; fi
+	@$(EDGE_SER) show $(BUNDLE)
+	@if [ -n '$(REQUIRE_COMPILER)' ]; then $(EDGE_SER) compile $(BUNDLE) --verify; fi
+	@$(EDGE_SER) budget $(BUNDLE) >/dev/null
+
+$(TRAIN_READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'edge-ser needs Python 3.11 or newer; set PYTHON=python3.11' >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
+	touch $@
+
+$(DEV_READY): $(TRAIN_READY)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,micro,dev]'
+	touch $@
+
+# The same package without TensorFlow: proves that the runtime, the checks and the budget do not need it.
+$(RUNTIME_VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(RUNTIME_VENV)
+	$(RUNTIME_VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(PLACE)/config: FORCE
+	@mkdir -p $(PLACE)
+	@echo '$(CONFIG)' | cmp -s - $@ || echo '$(CONFIG)' > $@
+
+$(PLACE)/compiler: FORCE
+	@mkdir -p $(PLACE)
+	@echo '$(COMPILER)' | cmp -s - $@ || echo '$(COMPILER)' > $@
+
+$(SYNTHETIC)/corpus.json: $(SPEC) models/base.toml $(SYNTHETIC_CODE) | $(TRAIN_READY)
+	$(EDGE_SER) corpus synth --spec $(SPEC) -o $(SYNTHETIC)
+	@$(worked)
+
+$(PLACE)/train.json: $(SPEC) models/base.toml $(PLACE)/config $(NEEDS_SYNTHETIC) $(TRAIN_CODE) | $(TRAIN_READY)
+	@if [ -z '$(ROOT_OF_CORPUS)' ]; then echo 'CORPUS=$(CORPUS) needs CORPUS_ROOT=folder of the corpus' >&2; exit 2; fi
+	@if [ -z '$(ROOT_OF_WORDS)' ]; then echo 'WORDS=$(WORDS) needs WORDS_ROOT=folder of the keyword corpus' >&2; exit 2; fi
+	$(EDGE_SER) train $(SPEC) --corpus $(CORPUS) --root '$(ROOT_OF_CORPUS)' --words-corpus $(WORDS) --words-root '$(ROOT_OF_WORDS)' -o $(PLACE)
+	@$(worked)
+
+$(PLACE)/int8.edgeser: $(PLACE)/train.json $(QUANTIZE_CODE)
+	$(EDGE_SER) quantize $(PLACE) -o $@
+	@$(worked)
+
+$(PLACE)/check.json: $(PLACE)/int8.edgeser $(EDGETPU_CODE)
+	$(EDGE_SER) check $< --json > $@
+	@$(worked)
+
+# Exit 3 says that there is no compiler: the bundle is then the int8 one, which runs on any CPU.
+$(BUNDLE): $(PLACE)/int8.edgeser $(PLACE)/check.json $(PLACE)/compiler
+	@code=0; $(EDGE_SER) compile $< -o $@ || code=$$?; if [ $$code -ne 0 ] && [ $$code -ne 3 ]; then exit $$code; fi
+	@if [ ! -e $@ ] || [ $@ -ot $< ]; then cp $< $@.part && mv $@.part $@; fi
+	@$(worked)
+
+# Over budget is said after the table, not instead of it.
+$(PLACE)/budget.json: $(BUNDLE)
+	@$(EDGE_SER) budget $< --json > $@ || [ $$? -eq 1 ]
+	@$(worked)
+
+budget:
+	$(EDGE_SER) budget $(BUNDLE)
+
+show:
+	$(EDGE_SER) show $(BUNDLE)
+
+test: $(DEV_READY) $(RUNTIME_VENV)/.ready
+	EDGE_SER_RUNTIME_PYTHON=$(abspath $(RUNTIME_VENV)/bin/python) $(VENV)/bin/python -m pytest -q $(PYTEST_ARGS)
+
+lint: $(DEV_READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+format: $(DEV_READY)
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+clean:
+	rm -rf $(BUILD)
+
+distclean: clean
+	rm -rf $(VENV) $(RUNTIME_VENV) edge_ser.egg-info
+
+FORCE:

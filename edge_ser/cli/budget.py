@@ -1,0 +1,73 @@
+"""`edge-ser budget`: sizes, arena, latency and int8 drop against the spec's budget."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge_ser.cli.output import JsonFlag, emit, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from edge_ser.edgetpu.budget import BudgetItem, BudgetReport
+
+
+def budget(
+    bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle (.edgeser).")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Hold a bundle against the budget of its spec; ends with 1 and names the item that broke.
+
+    What cannot be measured here is predicted and named so.
+
+    Example: edge-ser budget build/tiny/tiny.edgeser
+    """
+    from edge_ser.bundle import read_bundle
+    from edge_ser.edgetpu.budget import budget as hold
+    from edge_ser.errors import CheckError
+
+    system = read_bundle(bundle)
+    report = hold(system, system.spec.budget)
+    data = {
+        "within": report.within,
+        "items": [
+            {
+                "name": item.name,
+                "value": item.value,
+                "limit": item.limit,
+                "ok": item.ok,
+                "predicted": item.predicted,
+                "skipped": item.value is None,
+                "detail": item.detail,
+            }
+            for item in report.items
+        ],
+    }
+    emit(data, as_json, lambda: _render(bundle, report))
+    if not report.within:
+        over = "; ".join(f"{item.name} is {item.value:g}, limit {item.limit:g}" for item in report.broken)
+        message = f"{bundle}: over budget: {over}; make the nets smaller or raise [budget] in the spec"
+        raise CheckError(message)
+
+
+def _render(path: Path, report: BudgetReport) -> RenderableType:
+    rows = [
+        (item.name, _amount(item.value), _amount(item.limit), _verdict(item), item.detail)
+        for item in report.items
+    ]
+    return table(f"{path}: budget", ("item", "value", "limit", "", "remark"), rows)
+
+
+def _verdict(item: BudgetItem) -> str:
+    if item.value is None:
+        return "skipped"
+    return "ok" if item.ok else "OVER"
+
+
+def _amount(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"

@@ -1,0 +1,133 @@
+"""`edge-ser quantize`: int8 files, integer heads, golden vectors, and the bundle that holds them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from edge_ser.cli.output import JsonFlag, emit, progress, table
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from edge_ser.corpora.manifest import Manifest
+    from edge_ser.quantization.system import QuantizedSystem
+    from edge_ser.spec import SystemSpec
+
+
+def quantize(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished training, e.g. build/base.")],
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The bundle; FOLDER/NAME.edgeser if not given.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Quantise a trained system to int8 and write the bundle.
+
+    The int8 files are scored by the pipeline that ships, on the same test clips as the float system.
+
+    Example: edge-ser quantize build/base
+    """
+    import numpy as np
+
+    from edge_ser.bundle import Bundle, write_bundle
+    from edge_ser.corpora.manifest import read_manifest
+    from edge_ser.errors import InputError
+    from edge_ser.evaluation.clips import clip_scores
+    from edge_ser.evaluation.metrics import score
+    from edge_ser.files import json_bytes, read_json
+    from edge_ser.quantization.system import quantize_system
+    from edge_ser.runtime.golden import golden_members
+    from edge_ser.runtime.interpreters import output_quantization
+    from edge_ser.runtime.pipeline import load_pipeline
+    from edge_ser.spec import spec_from_dict
+    from edge_ser.training.system import load_system
+
+    if not (folder / "train.json").exists():
+        message = f"{folder}: holds no finished training (no train.json); run: edge-ser train"
+        raise InputError(message)
+    trained = read_json(folder / "train.json")
+    spec = spec_from_dict(trained["spec"], source=str(folder / "train.json"))
+    emotions, words = read_manifest(folder / "emotions.json"), read_manifest(folder / "words.json")
+    with progress("int8 conversion", 2) as advance:
+        quantized = quantize_system(load_system(spec, folder), folder, output_quantization, advance)
+    bundle = Bundle(spec=spec, members=_members(spec, quantized), provenance=_provenance(trained, emotions, words))
+    pipeline = load_pipeline(bundle)
+    with progress("int8 on the test clips", len(emotions.test)) as advance:
+        scores = clip_scores(pipeline, emotions.test, advance)
+    classes = spec.acoustic.classes
+    labels = np.array([classes.index(str(clip.emotion)) for clip in emotions.test])
+    decided, in_float = scores.argmax(axis=1), np.load(folder / "float-test-logits.npy").argmax(axis=1)
+    scored = score(labels, decided, [clip.speaker for clip in emotions.test], classes)
+    report = {
+        **quantized.report(),
+        "synthetic": trained["synthetic"],
+        "agreement": round(float((decided == in_float).mean()), 4),
+        "drop": round(100 * (trained["float"]["macro_f1"] - scored.macro_f1), 2),
+        "float": trained["float"],
+        "int8": scored.to_dict(),
+        "constant": trained["constant"],
+    }
+    members = {
+        **golden_members(pipeline, next(pipeline.segments([_samples(emotions, spec)])).samples),
+        "reports/train.json": json_bytes({key: value for key, value in trained.items() if key != "spec"}),
+        "reports/quantize.json": json_bytes(report),
+    }
+    target = output or folder / f"{spec.name}.edgeser"
+    write_bundle(target, bundle.with_members(members))
+    emit({"bundle": str(target), **report}, as_json, lambda: _render(report, target))
+
+
+def _members(spec: SystemSpec, quantized: QuantizedSystem) -> dict[str, bytes]:
+    from edge_ser.frontend.tables import make_tables
+    from edge_ser.npz import npz_bytes
+
+    return {
+        "keyword.tflite": quantized.keyword.int8,
+        "acoustic.tflite": quantized.acoustic.int8,
+        "frontend_tables.npz": npz_bytes(make_tables(spec.frontend).to_arrays()),
+        "fusion.npz": npz_bytes({**quantized.fusion.to_arrays("fusion"), **quantized.words.to_arrays("words")}),
+    }
+
+
+def _samples(emotions: Manifest, spec: SystemSpec) -> Any:
+    from edge_ser.audio import read_audio
+
+    clip = emotions.test[0]
+    return read_audio(clip.path, spec.frontend.sample_rate_hz, clip.start_s, clip.end_s)
+
+
+def _provenance(trained: dict[str, Any], emotions: Manifest, words: Manifest) -> dict[str, Any]:
+    from edge_ser.corpora.registry import layout
+    from edge_ser.corpora.splits import PARTS
+    from edge_ser.provenance import commit, versions
+
+    def corpus(manifest: Manifest) -> dict[str, Any]:
+        form = layout(manifest.corpus)
+        return {
+            "name": form.name,
+            "licence": form.licence,
+            "shippable": form.shippable,
+            "protocol": manifest.protocol,
+            "clips": {part: len(manifest.part(part)) for part in PARTS},
+            "speakers": {part: list(manifest.speakers(part)) for part in PARTS},
+        }
+
+    return {
+        "corpora": {"emotions": corpus(emotions), "words": corpus(words)},
+        "synthetic": trained["synthetic"],
+        "seed": trained["spec"]["training"]["seed"],
+        "params": trained["params"],
+        "commit": commit(),
+        "versions": versions(),
+    }
+
+
+def _render(report: dict[str, Any], target: Path) -> RenderableType:
+    rows = [
+        (name, f"{100 * report[key]['uar']:.1f}", f"{100 * report[key]['macro_f1']:.1f}")
+        for name, key in (("float", "float"), ("int8, the files that ship", "int8"), ("constant", "constant"))
+    ]
+    rows.append(("same decision, float and int8", f"{100 * report['agreement']:.1f}", ""))
+    note = " (synthetic)" if report["synthetic"] else ""
+    return table(f"{target}: test speakers{note}", ("", "UAR %", "macro-F1 %"), rows)

@@ -1,0 +1,7 @@
+"""The MicroFrontend: int16 samples in, uint16 log-mel features out, in integers only.
+
+:mod:`~edge_ser.frontend.tables` makes the integers once from a spec;
+:mod:`~edge_ser.frontend.reference` is the algorithm over those integers in NumPy;
+:mod:`~edge_ser.frontend.stream` takes the samples in chunks;
+:mod:`~edge_ser.frontend.quantize` turns features into the nets' uint8 input.
+"""

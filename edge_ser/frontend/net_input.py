@@ -1,0 +1,23 @@
+"""From samples to the uint8 spectrogram that both nets read: the front end and its fixed affine rule."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_ser.frontend.quantize import quantize_features
+from edge_ser.frontend.reference import Frontend
+from edge_ser.frontend.tables import FrontendTables
+
+
+class NetInput:
+    """Makes the nets' input; every call starts the front end anew, so that equal samples give equal input."""
+
+    def __init__(self, tables: FrontendTables) -> None:
+        self._tables = tables
+        self._frontend = Frontend(tables)
+
+    def features(self, samples: NDArray[np.int16]) -> NDArray[np.uint8]:
+        """uint8 (clips, frames, channels) of int16 (clips, samples)."""
+        features = self._frontend.process_batch(samples)
+        return quantize_features(features, self._tables.feature_low, self._tables.feature_high)

@@ -1,0 +1,70 @@
+"""The building blocks that both nets share.
+
+Only operations that the Edge TPU maps appear here: convolutions, BatchNorm that folds into them, ReLU and ReLU6,
+mean, logistic, multiply, add, max pooling. 1x1 convolutions stand where one would write Dense, because the
+converter quantises Dense per channel and the board's TFLM reads only the first scale.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers
+
+Tensor = Any
+
+_MOMENTUM = 0.9
+"""Of BatchNorm's running statistics: a corpus of 1,500 clips has about 50 steps an epoch, too few for Keras' 0.99."""
+
+
+def conv(x: Tensor, channels: int, kernel: int | tuple[int, int], name: str, stride: int = 1) -> Tensor:
+    """Convolution without bias, then BatchNorm, which the converter folds; (B, H, W, C) → (B, H', W', channels)."""
+    x = layers.Conv2D(channels, kernel, strides=stride, padding="same", use_bias=False, name=f"{name}_conv")(x)
+    return layers.BatchNormalization(momentum=_MOMENTUM, name=f"{name}_bn")(x)
+
+
+def separable(x: Tensor, channels: int, name: str, stride: int = 1) -> Tensor:
+    """Depthwise 3x3, then 1x1, then BatchNorm (depthwise-separable convolution, arXiv 1610.02357)."""
+    x = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False, name=f"{name}_depthwise")(x)
+    return conv(x, channels, 1, f"{name}_point")
+
+
+def relu(x: Tensor, name: str) -> Tensor:
+    """ReLU, which fuses into the convolution before it."""
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def squeeze_excite(x: Tensor, name: str, reduction: int = 4) -> Tensor:
+    """Squeeze-and-excite (arXiv 1709.01507): channel gates from the mean over height and width."""
+    channels = int(x.shape[-1])
+    hidden = max(4, channels // reduction // 4 * 4)
+    gate = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)
+    gate = layers.Conv2D(hidden, 1, activation="relu", name=f"{name}_reduce")(gate)
+    gate = layers.Conv2D(channels, 1, activation="sigmoid", name=f"{name}_expand")(gate)
+    return layers.Multiply(name=f"{name}_excite")([x, gate])
+
+
+def embed(x: Tensor, size: int) -> Tensor:
+    """The embedding that fusion reads: 1x1 convolution and ReLU6 on a pooled (B, 1, 1, C) → (B, 1, 1, size).
+
+    ReLU6 bounds the range, so that one uint8 scale serves every input.
+    """
+    x = conv(x, size, 1, "embedding")
+    return layers.ReLU(max_value=6.0, name="embedding")(x)
+
+
+def with_classifier(net: keras.Model, classes: int, dropout: float) -> keras.Model:
+    """The net with the dense layer that trains it; on the device that layer is part of the integer head.
+
+    Args:
+        net: a model that ends in an embedding (B, 1, 1, E).
+        classes: how many.
+        dropout: share of the embedding dropped in training.
+
+    Returns:
+        A model from the net's input to float32 logits (B, classes).
+    """
+    x = layers.Flatten(name="flat_embedding")(net.output)
+    x = layers.Dropout(dropout, name="embedding_dropout")(x)
+    return keras.Model(net.input, layers.Dense(classes, name="classifier")(x), name=f"{net.name}_classifier")

@@ -1,0 +1,147 @@
+"""Conversion of one trained net to a float and an int8 TFLite file, in a process of its own.
+
+The converter can die with a signal; in a child process that becomes a message. Run as
+``python -m edge_ser.quantization.convert REQUEST.json`` it is that child.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_ser.errors import CheckError
+from edge_ser.files import read_json, write_json
+from edge_ser.spec import SystemSpec, spec_from_dict
+
+NetName = Literal["keyword", "acoustic"]
+
+_FLOAT_TOLERANCE = 1e-3
+"""Largest difference allowed between Keras and the float TFLite file; more means a wrong conversion, not rounding."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """One net as files.
+
+    Attributes:
+        int8: the file that ships: int8 inside, uint8 at the borders.
+        float32: the same net in float, for comparison only.
+        keras_difference: largest difference between Keras and the float file on the calibration inputs.
+    """
+
+    int8: bytes
+    float32: bytes
+    keras_difference: float
+
+
+def convert_net(spec: SystemSpec, net: NetName, weights: Path, calibration: NDArray[np.uint8]) -> Converted:
+    """Convert a trained net.
+
+    Args:
+        spec: the system.
+        net: which of its nets.
+        weights: the Keras weights file of the net with its classifier.
+        calibration: uint8 (n, frames, channels) of training speakers; they set the activation ranges.
+
+    Returns:
+        The files.
+
+    Raises:
+        CheckError: the converter failed or crashed, the float file differs from Keras, or the int8 file's input
+            is not exactly the front end's uint8.
+    """
+    with tempfile.TemporaryDirectory(prefix="edge-ser-convert-") as folder:
+        place = Path(folder)
+        np.save(place / "calibration.npy", calibration, allow_pickle=False)
+        request = {"spec": spec.to_dict(), "net": net, "weights": str(weights.resolve())}
+        write_json(place / "request.json", request)
+        command = [sys.executable, "-m", "edge_ser.quantization.convert", str(place / "request.json")]
+        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+        child = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        if child.returncode != 0:
+            raise CheckError(_failure(net, child.returncode, child.stderr))
+        difference = float(read_json(place / "result.json")["keras_difference"])
+        if difference > _FLOAT_TOLERANCE:
+            message = (
+                f"{net}: the float TFLite file differs from Keras by {difference:.3g}, expected at most "
+                f"{_FLOAT_TOLERANCE}; the conversion is wrong, report it with the spec"
+            )
+            raise CheckError(message)
+        return Converted(
+            int8=(place / "int8.tflite").read_bytes(),
+            float32=(place / "float32.tflite").read_bytes(),
+            keras_difference=difference,
+        )
+
+
+def _failure(net: str, code: int, errors: str) -> str:
+    last = next((line for line in reversed(errors.splitlines()) if line.strip()), "it printed nothing")
+    if code < 0:
+        return f"{net}: the converter was ended by {signal.Signals(-code).name}; last words: {last}"
+    return f"{net}: the converter failed with exit code {code}; last words: {last}"
+
+
+def _representative(calibration: NDArray[np.uint8]) -> Iterator[list[NDArray[np.float32]]]:
+    """Calibration inputs; the first has one value at 0 and one at 255, so that the input's scale is 1/255 exactly."""
+    for index, features in enumerate(calibration):
+        values = features.copy()
+        if index == 0:
+            values[0, 0], values[0, -1] = 0, 255
+        yield [values[np.newaxis, ..., np.newaxis].astype(np.float32) / np.float32(255)]
+
+
+def _convert(request: Path) -> None:
+    """The child's work: build at batch 1, load weights, convert twice, compare with Keras."""
+    import keras
+    import tensorflow as tf
+    from ai_edge_litert.interpreter import Interpreter
+
+    from edge_ser.networks.acoustic import build_acoustic
+    from edge_ser.networks.keyword import build_keyword
+    from edge_ser.networks.layers import with_classifier
+
+    asked = read_json(request)
+    spec = spec_from_dict(asked["spec"], source="convert request")
+    calibration = np.load(request.parent / "calibration.npy", allow_pickle=False)
+    # A fixed batch of 1: a free one leaves SHAPE, STRIDED_SLICE and PACK in the file.
+    net = (build_keyword if asked["net"] == "keyword" else build_acoustic)(spec, batch_size=1)
+    classes = len(spec.keyword.classes if asked["net"] == "keyword" else spec.acoustic.classes)
+    with_classifier(net, classes, 0.0).load_weights(asked["weights"])
+
+    float32 = tf.lite.TFLiteConverter.from_keras_model(net).convert()
+    converter = tf.lite.TFLiteConverter.from_keras_model(net)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: _representative(calibration)
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = tf.uint8
+    converter.inference_output_type = tf.uint8
+    # Per-channel Dense is read wrongly by the board's TFLM; the nets hold no Dense, the switch is belt and braces.
+    converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    int8 = converter.convert()
+
+    interpreter = Interpreter(model_content=float32)
+    interpreter.allocate_tensors()
+    entry, leave = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+    difference = 0.0
+    for (features,) in list(_representative(calibration))[:8]:
+        interpreter.set_tensor(entry, features)
+        interpreter.invoke()
+        expected = keras.ops.convert_to_numpy(net(features, training=False))
+        difference = max(difference, float(np.abs(interpreter.get_tensor(leave) - expected).max()))
+    (request.parent / "float32.tflite").write_bytes(float32)
+    (request.parent / "int8.tflite").write_bytes(int8)
+    write_json(request.parent / "result.json", {"keras_difference": difference})
+
+
+if __name__ == "__main__":
+    _convert(Path(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""Running a bundle: interpreters and the one pipeline from audio to emotion."""

@@ -1,0 +1,54 @@
+"""Golden vectors: one segment's audio, features, embeddings and scores, kept in the bundle.
+
+Whatever runs a bundle (another CPU, another runtime, a board) reproduces them before its decisions are believed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_ser.bundle import Bundle
+from edge_ser.errors import CheckError
+from edge_ser.npz import npy_bytes
+from edge_ser.runtime.pipeline import Pipeline
+
+_TOLERANCE = {"features": 0, "acoustic_embedding": 2, "keyword_windows": 2}
+"""Largest difference allowed per value: features are integers everywhere; kernels may round by two steps."""
+
+
+def golden_members(pipeline: Pipeline, samples: NDArray[np.int16]) -> dict[str, bytes]:
+    """The golden members of a bundle, from one segment of int16 samples."""
+    return {f"golden/{name}.npy": npy_bytes(values) for name, values in _stages(pipeline, samples).items()}
+
+
+def check_golden(bundle: Bundle, pipeline: Pipeline) -> None:
+    """Run the golden segment and compare stage by stage.
+
+    Raises:
+        CheckError: naming the first stage that differs, and by how much.
+    """
+    stored = {name: bundle.array(f"golden/{name}.npy") for name in _NAMES}
+    found = _stages(pipeline, stored["samples"])
+    for name, limit in _TOLERANCE.items():
+        expected, got = stored[name].astype(np.int64), found[name].astype(np.int64)
+        difference = int(np.abs(expected - got).max()) if expected.shape == got.shape else None
+        if difference is None or difference > limit:
+            how = "has another shape" if difference is None else f"differs by {difference}, allowed {limit}"
+            message = f"golden vectors: {name} {how}; this runtime computes other values than the bundle's maker did"
+            raise CheckError(message)
+
+
+_NAMES = ("samples", "features", "acoustic_embedding", "keyword_windows", "scores")
+
+
+def _stages(pipeline: Pipeline, samples: NDArray[np.int16]) -> dict[str, NDArray[np.generic]]:
+    features = pipeline.features(samples[np.newaxis])
+    embeddings = pipeline.embeddings(features)
+    return {
+        "samples": samples,
+        "features": features[0],
+        "acoustic_embedding": embeddings.acoustic[0],
+        "keyword_windows": embeddings.keyword_windows[0],
+        "scores": pipeline.fusion.scores(embeddings.fused)[0],
+    }

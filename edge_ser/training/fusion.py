@@ -1,0 +1,135 @@
+"""The late-fusion head: what the keywords add to the acoustic net's own opinion.
+
+The acoustic classifier is kept and only tempered; the keyword embedding's weights are learned beside it, on the
+validation speakers (on training speakers the acoustic net is surer of itself than it will ever be again, and
+whatever is fitted there learns to ignore the words). How much the keywords may say is chosen by leaving out one
+validation speaker at a time; where they help nobody, they keep weights near zero and fusion equals acoustics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class FloatHead:
+    """A dense layer: float64 weights (classes, inputs) and bias (classes,)."""
+
+    weights: Floats
+    bias: Floats
+
+    def logits(self, inputs: NDArray[np.floating]) -> Floats:
+        """(n, inputs) → (n, classes)."""
+        result: Floats = inputs.astype(np.float64) @ self.weights.T + self.bias
+        return result
+
+
+@dataclass(frozen=True)
+class FusionFit:
+    """A fitted fusion head and how it was chosen.
+
+    Attributes:
+        head: on [acoustic embedding, keyword embedding].
+        temperature: the acoustic logits were divided by it.
+        penalty: the L2 penalty chosen; ``None`` where keywords were left out because they helped nobody.
+        held_out_loss: mean cross-entropy of left-out validation speakers, by penalty, ``"none"`` for no keywords.
+    """
+
+    head: FloatHead
+    temperature: float
+    penalty: float | None
+    held_out_loss: dict[str, float]
+
+
+def fit_fusion(
+    acoustic: FloatHead,
+    acoustic_embeddings: NDArray[np.floating],
+    keyword_embeddings: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    speakers: Sequence[str],
+    penalties: Sequence[float],
+) -> FusionFit:
+    """Fit the fusion head on validation speakers.
+
+    Args:
+        acoustic: the acoustic net's classifier.
+        acoustic_embeddings: (n, acoustic inputs), one row per segment.
+        keyword_embeddings: (n, keyword inputs), pooled over the segment.
+        labels: int (n,).
+        speakers: who speaks, per row.
+        penalties: L2 penalties on the keyword weights to choose from.
+
+    Returns:
+        The head and how it was chosen.
+    """
+    logits = acoustic.logits(acoustic_embeddings)
+    # Standardised for the fit, so that one penalty suits every embedding; undone in the weights below.
+    mean, spread = keyword_embeddings.mean(axis=0), keyword_embeddings.std(axis=0) + 1e-3
+    words = (keyword_embeddings.astype(np.float64) - mean) / spread
+    names = np.asarray(speakers)
+    candidates: dict[str, float | None] = {"none": None, **{f"{penalty:g}": penalty for penalty in penalties}}
+    losses = {
+        name: _held_out_loss(logits, words, labels, names, penalty) if len(set(speakers)) > 1 else float(penalty is not None)
+        for name, penalty in candidates.items()
+    }
+    penalty = candidates[min(losses, key=lambda name: losses[name])]
+    sharpness, weights, bias = _fit(logits, words, labels, penalty)
+    keyword_weights = weights / spread
+    head = FloatHead(
+        weights=np.hstack([acoustic.weights * sharpness, keyword_weights]),
+        bias=acoustic.bias * sharpness + bias - keyword_weights @ mean,
+    )
+    return FusionFit(head=head, temperature=1 / sharpness, penalty=penalty, held_out_loss=losses)
+
+
+def _held_out_loss(
+    logits: Floats, words: Floats, labels: NDArray[np.int64], speakers: NDArray[np.str_], penalty: float | None
+) -> float:
+    total = 0.0
+    for speaker in sorted(set(speakers.tolist())):
+        out = speakers == speaker
+        sharpness, weights, bias = _fit(logits[~out], words[~out], labels[~out], penalty)
+        log_p = log_softmax(logits[out] * sharpness + words[out] @ weights.T + bias, axis=1)
+        total -= float(log_p[np.arange(len(log_p)), labels[out]].sum())
+    return round(total / len(labels), 6)
+
+
+def _fit(
+    logits: Floats, words: Floats, labels: NDArray[np.int64], penalty: float | None
+) -> tuple[float, Floats, Floats]:
+    """Minimise mean cross-entropy of ``sharpness * logits + W words + b`` with L2 on W and b (L-BFGS, convex)."""
+    rows, classes = logits.shape
+    inputs = words.shape[1]
+    used = penalty is not None
+    strength = penalty if penalty is not None else 0.0
+    target = np.eye(classes)[labels]
+
+    def unpack(values: Floats) -> tuple[float, Floats, Floats]:
+        weights = values[1 + classes :].reshape(classes, inputs) if used else np.zeros((classes, inputs))
+        bias = values[1 : 1 + classes] if used else np.zeros(classes)
+        return float(np.exp(values[0])), weights, bias
+
+    def objective(values: Floats) -> tuple[float, Floats]:
+        sharpness, weights, bias = unpack(values)
+        scores = sharpness * logits + words @ weights.T + bias
+        error = (softmax(scores, axis=1) - target) / rows
+        loss = -float((log_softmax(scores, axis=1) * target).sum()) / rows
+        gradient = np.zeros_like(values)
+        gradient[0] = sharpness * float((error * logits).sum())
+        if used:
+            loss += strength * float((weights**2).sum() + (bias**2).sum()) / 2
+            gradient[1 : 1 + classes] = error.sum(axis=0) + strength * bias
+            gradient[1 + classes :] = (error.T @ words + strength * weights).ravel()
+        return loss, gradient
+
+    start = np.zeros(1 + (classes + classes * inputs if used else 0))
+    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=[(-4, 4)] + [(None, None)] * (len(start) - 1))
+    return unpack(found.x)

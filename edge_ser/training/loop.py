@@ -1,0 +1,107 @@
+"""The training loop of both nets: one epoch at a time, a line of JSON per epoch, resumable after every epoch."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import balanced_accuracy_score
+
+from edge_ser.files import replacing
+from edge_ser.networks.layers import with_classifier
+from edge_ser.spec import RecipeSpec
+from edge_ser.training.examples import Epochs
+
+CHECKPOINT = "checkpoint.keras"
+WEIGHTS = "weights.weights.h5"
+LOG = "log.jsonl"
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What an epoch's log line is measured on: uint8 (n, frames, channels) features and int labels (n,)."""
+
+    features: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+
+
+def train_net(
+    net: keras.Model,
+    epochs: Epochs,
+    validation: Validation,
+    recipe: RecipeSpec,
+    dropout: float,
+    seed: int,
+    folder: Path,
+    advance: Callable[[int], None],
+) -> keras.Model:
+    """Train a net with its classifier; the last epoch is kept, so nothing is selected on any speaker.
+
+    After every epoch the whole state goes to ``folder``; called again after a stop, training goes on from there.
+
+    Args:
+        net: ends in an embedding.
+        epochs: makes each epoch's batches.
+        validation: watched, never selected on.
+        recipe: epochs, batch size, optimiser.
+        dropout: before the classifier.
+        seed: of the initial weights' order of batches inside Keras.
+        folder: takes the checkpoint, the log and at the end the weights.
+        advance: called with 1 for every epoch done, those done before included.
+
+    Returns:
+        The trained model with classifier; its weights are in ``folder / WEIGHTS``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(seed)
+    checkpoint, log = folder / CHECKPOINT, folder / LOG
+    steps = math.ceil(len(epochs.examples) / recipe.batch_size)
+    done = 0
+    if checkpoint.exists():
+        model = keras.models.load_model(checkpoint)
+        done = int(model.optimizer.iterations.numpy()) // steps
+    else:
+        log.unlink(missing_ok=True)
+        model = with_classifier(net, epochs.classes, dropout)
+        model.compile(
+            optimizer=keras.optimizers.AdamW(
+                keras.optimizers.schedules.CosineDecay(
+                    0.0, steps * recipe.epochs, warmup_target=recipe.learning_rate, warmup_steps=steps
+                ),
+                weight_decay=recipe.weight_decay,
+                clipnorm=5.0,
+            ),
+            loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        )
+    advance(done)
+    inputs = validation.features[..., np.newaxis].astype(np.float32) / np.float32(255)
+    for epoch in range(done, recipe.epochs):
+        started = time.monotonic()
+        x, y, weights = epochs.epoch(epoch)
+        history = model.fit(x, y, sample_weight=weights, batch_size=recipe.batch_size, shuffle=False, verbose=0)
+        predicted = model.predict(inputs, batch_size=256, verbose=0).argmax(axis=1)
+        line = {
+            "epoch": epoch + 1,
+            "loss": round(float(history.history["loss"][0]), 5),
+            "validation_uar": round(float(balanced_accuracy_score(validation.labels, predicted)), 5),
+            "seconds": round(time.monotonic() - started, 2),
+        }
+        with replacing(checkpoint) as beside:
+            model.save(beside.with_suffix(".keras"))
+            beside.with_suffix(".keras").replace(beside)
+        with log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        advance(1)
+    with replacing(folder / WEIGHTS) as beside:
+        partial = beside.with_name(f"partial-{WEIGHTS}")
+        model.save_weights(partial)
+        partial.replace(beside)
+    checkpoint.unlink(missing_ok=True)
+    return model

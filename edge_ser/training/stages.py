@@ -1,0 +1,68 @@
+"""Which stages of a training are done already: a stage is used again only if all that made it is the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import edge_ser
+from edge_ser.corpora.clip import Clip
+from edge_ser.files import read_json, write_json
+
+_DONE = "done.json"
+_KEY = "key.json"
+_ROOMS = ("acoustics.py", "audio.py", "augment.py", "spec.py", "frontend", "networks", "training")
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON-able value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+def code_digest() -> str:
+    """SHA-256 of the source that decides what a training gives."""
+    package = Path(edge_ser.__file__).parent
+    seen = hashlib.sha256()
+    for room in _ROOMS:
+        place = package / room
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            seen.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
+    return seen.hexdigest()
+
+
+def clips_digest(clips: Sequence[Clip], labels: Sequence[int]) -> str:
+    """SHA-256 over which stretches of which files have which label; a file counts by name, size and date."""
+    rows = []
+    for clip, label in zip(clips, labels, strict=True):
+        status = clip.path.stat()
+        place = [clip.path.as_posix(), status.st_size, status.st_mtime_ns]
+        rows.append([*place, clip.start_s, clip.end_s, clip.speaker, label])
+    return digest(rows)
+
+
+def is_done(folder: Path, key: str) -> bool:
+    """Whether the stage in ``folder`` was finished from exactly ``key``.
+
+    A folder that belongs to another key is emptied; one that was stopped under the same key is left for resuming.
+    """
+    begun = folder / _KEY
+    if folder.exists() and (not begun.exists() or read_json(begun).get("key") != key):
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    if not begun.exists():
+        write_json(begun, {"key": key})
+    return (folder / _DONE).exists()
+
+
+def mark_done(folder: Path, result: dict[str, Any]) -> None:
+    """Say that the stage in ``folder`` is finished, and what came of it."""
+    write_json(folder / _DONE, result)
+
+
+def result(folder: Path) -> dict[str, Any]:
+    """What :func:`mark_done` wrote."""
+    return read_json(folder / _DONE)

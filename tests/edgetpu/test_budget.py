@@ -1,0 +1,94 @@
+"""The budget of a bundle: measured where it can be, predicted and named so where not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_ser.bundle import Bundle, read_bundle
+from edge_ser.edgetpu import arena
+from edge_ser.edgetpu.budget import BudgetItem, budget
+from edge_ser.errors import InputError, MissingError
+from edge_ser.spec import BudgetSpec
+
+MakeBundle = Callable[..., Path]
+
+
+def _items(bundle: Bundle, limits: BudgetSpec | None = None) -> dict[str, BudgetItem]:
+    return {item.name: item for item in budget(bundle, limits or BudgetSpec()).items}
+
+
+def test_what_is_not_compiled_is_predicted(make_bundle: MakeBundle) -> None:
+    bundle = read_bundle(make_bundle())
+    items = _items(bundle)
+    assert items["compiled_bytes"].predicted
+    assert items["latency_ms"].predicted
+    assert items["int8_bytes"].value == len(bundle.member("keyword.tflite")) + len(
+        bundle.member("acoustic.tflite")
+    )
+    assert items["int8_bytes"].ok
+    assert items["int8_drop_points"].value is None
+    assert "skipped" in items["int8_drop_points"].detail
+
+
+def test_compiled_files_count_as_they_are(make_bundle: MakeBundle) -> None:
+    bundle = read_bundle(make_bundle())
+    compiled = bundle.with_members(
+        {"keyword_edgetpu.tflite": bytes(1000), "acoustic_edgetpu.tflite": bytes(500)}
+    )
+    item = _items(compiled)["compiled_bytes"]
+    assert (item.value, item.predicted) == (1500, False)
+    # One compiled file alone says nothing about the sum.
+    assert _items(bundle.with_members({"keyword_edgetpu.tflite": bytes(9)}))["compiled_bytes"].predicted
+
+
+@pytest.mark.parametrize(
+    ("limits", "broken"),
+    [
+        (BudgetSpec(), []),
+        (BudgetSpec(compiled_bytes=1000), ["compiled_bytes"]),
+        (BudgetSpec(latency_ms=0.5), ["latency_ms"]),
+        (BudgetSpec(int8_drop=1.0), ["int8_drop_points"]),
+    ],
+)
+def test_the_item_that_broke_is_named(limits: BudgetSpec, broken: list[str], make_bundle: MakeBundle) -> None:
+    bundle = read_bundle(make_bundle(reports__quantize=json.dumps({"drop": 1.5}).encode()))
+    report = budget(bundle, limits)
+    assert [item.name for item in report.broken] == broken
+    assert report.within == (not broken)
+
+
+@pytest.mark.parametrize("drop", ["1.5", True, None])
+def test_a_drop_that_is_no_number_is_skipped(drop: object, make_bundle: MakeBundle) -> None:
+    bundle = read_bundle(make_bundle(reports__quantize=json.dumps({"drop": drop}).encode()))
+    assert _items(bundle)["int8_drop_points"].value is None
+
+
+def test_an_improvement_by_int8_is_within(make_bundle: MakeBundle) -> None:
+    bundle = read_bundle(make_bundle(reports__quantize=b'{"drop": -0.4}'))
+    assert _items(bundle, BudgetSpec(int8_drop=0.0))["int8_drop_points"].ok
+
+
+def test_the_arena_holds_at_least_the_two_largest_activations(make_bundle: MakeBundle) -> None:
+    pytest.importorskip("tflite_micro")
+    bundle = read_bundle(make_bundle())
+    sizes = arena.arena_bytes({"acoustic": bundle.member("acoustic.tflite")})
+    # The second convolution reads and writes 16 x 16 x 16 bytes; the rest of such a net is a few kilobytes.
+    assert 2 * 16**3 <= sizes["acoustic"] <= 2 * 16**3 + 16_384
+    item = _items(bundle, dataclasses.replace(BudgetSpec(), arena_bytes=8_000))["arena_bytes"]
+    assert not item.ok
+
+
+def test_a_model_that_the_micro_cannot_load_is_named() -> None:
+    pytest.importorskip("tflite_micro")
+    with pytest.raises(MissingError, match="cannot load the model"):
+        arena.arena_bytes({"net": b"not a model"})
+
+
+def test_a_net_that_is_no_model_is_an_input_error(make_bundle: MakeBundle) -> None:
+    with pytest.raises(InputError, match=r"acoustic\.tflite: not a usable TFLite model"):
+        budget(read_bundle(make_bundle(acoustic=b"nonsense")), BudgetSpec())

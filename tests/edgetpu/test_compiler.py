@@ -1,0 +1,197 @@
+"""Running the compiler, by a stand-in that is not it, and reading what real versions print."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edge_ser.edgetpu.compiler import (
+    TableRow,
+    compile_models,
+    compiler_version,
+    failure_reason,
+    find_compiler,
+    parse_console,
+    parse_table,
+)
+from edge_ser.errors import CheckError, InputError
+
+# A published console output of version 16.0 with four operations, all mapped.
+WHOLE = """Edge TPU Compiler version 16.0.384591198
+Started a compilation timeout timer of 180 seconds.
+
+Model compiled successfully in 62 ms.
+
+Input model: x.tflite
+Input size: 9.87KiB
+Output model: x_edgetpu.tflite
+Output size: 56.59KiB
+On-chip memory used for caching model parameters: 49.75KiB
+On-chip memory remaining for caching model parameters: 7.68MiB
+Off-chip memory used for streaming uncached model parameters: 0.00B
+Number of Edge TPU subgraphs: 1
+Total number of operations: 4
+Operation log: x_edgetpu.log
+See the operation log file for individual operation details.
+Compilation child process completed within timeout period.
+Compilation succeeded!
+"""
+OLD = """Edge TPU Compiler version 2.0.267685300
+
+Model compiled successfully in 77 ms.
+
+Input model: dir/net.tflite
+Input size: 2.94MiB
+Output model: net_edgetpu.tflite
+Output size: 3.12MiB
+On-chip memory available for caching model parameters: 6.91MiB
+On-chip memory used for caching model parameters: 6.89MiB
+Off-chip memory used for streaming uncached model parameters: 175.00KiB
+Number of Edge TPU subgraphs: 1
+Total number of operations: 229
+Operation log: net_edgetpu.log
+
+Model successfully compiled but not all operations are supported by the Edge TPU. (…) g.co/coral/model-reqs.
+Number of operations that will run on Edge TPU: 222
+Number of operations that will run on CPU: 7
+See the operation log file for individual operation details.
+"""
+
+
+def test_output_of_version_16() -> None:
+    logs = parse_console(WHOLE)
+    log = logs["x"]
+    assert list(logs) == ["x"]
+    assert (log.on_chip_bytes, log.streamed_bytes) == (50_944, 0)
+    assert log.remaining_bytes == round(7.68 * 2**20)
+    assert (log.operations, log.mapped, log.subgraphs) == (4, 4, 1)
+    assert log.table == ()
+
+
+def test_output_of_version_2_with_operations_on_the_host() -> None:
+    log = parse_console(OLD)["net"]
+    assert (log.operations, log.mapped) == (229, 222)
+    assert log.streamed_bytes == 175 * 1024
+    assert log.remaining_bytes == round(6.91 * 2**20)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("model_conv_128x128x3x32x7x10", (("PAD", 1), ("CONV_2D", 11))),
+        ("model_dense_2x2x3x100x100", (("FULLY_CONNECTED", 101),)),
+    ],
+)
+def test_tables_of_real_logs(
+    name: str, rows: tuple[tuple[str, int], ...], shared_models: Callable[[str], Path]
+) -> None:
+    table = parse_table(shared_models(f"conv_dense/{name}_edgetpu.log").read_text())
+    assert table == tuple(TableRow(op, count, "Mapped to Edge TPU") for op, count in rows)
+
+
+@pytest.mark.parametrize("cut", ["Total number of operations: 4\n", "Input model: x.tflite\n"])
+def test_output_without_a_needed_line_is_refused(cut: str) -> None:
+    with pytest.raises(CheckError, match="edgetpu_compiler: its output"):
+        parse_console(WHOLE.replace(cut, ""))
+
+
+def test_both_models_go_in_one_call_without_the_forbidden_switch(
+    stand_in: Callable[..., Path], tmp_path: Path
+) -> None:
+    result = compile_models(stand_in(), {"keyword": b"one", "acoustic": b"two"})
+    assert result.version == "16.0.384591198"
+    assert (result.tries, result.searched) == (1, False)
+    assert result.models["acoustic"].data.endswith(b"two")
+    assert result.models["keyword"].log.table == (
+        TableRow("LOGISTIC", 1, "Mapped to Edge TPU"),
+        TableRow("CONV_2D", 3, "Mapped to Edge TPU"),
+    )
+    (call,) = (tmp_path / "calls").read_text().splitlines()
+    words = call.split()
+    assert words.index("-s") < words.index("-t")
+    assert "-a" not in words
+    assert [Path(word).name for word in words[-2:]] == ["keyword.tflite", "acoustic.tflite"]
+
+
+def test_a_partly_mapped_model_is_reported(stand_in: Callable[..., Path]) -> None:
+    log = compile_models(stand_in("partial"), {"net": b"x"}).models["net"].log
+    assert (log.operations, log.mapped) == (4, 3)
+    assert log.table[0].status == "Operation not supported"
+
+
+def test_an_internal_error_is_tried_again(stand_in: Callable[..., Path]) -> None:
+    result = compile_models(stand_in("third-time"), {"net": b"x"})
+    assert (result.tries, result.searched) == (3, False)
+
+
+def test_after_three_internal_errors_the_compiler_searches_and_then_it_is_over(
+    stand_in: Callable[..., Path], tmp_path: Path
+) -> None:
+    with pytest.raises(CheckError, match="Internal compiler error"):
+        compile_models(stand_in("crashes"), {"net": b"x"})
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert ["--search_delegate" in call for call in calls] == [False, False, False, True]
+
+
+def test_large_activations_go_straight_to_the_search(stand_in: Callable[..., Path], tmp_path: Path) -> None:
+    assert compile_models(stand_in("large"), {"net": b"x"}).searched
+    assert len((tmp_path / "calls").read_text().splitlines()) == 2
+
+
+def test_older_versions_get_no_switches_they_do_not_know(
+    stand_in: Callable[..., Path], tmp_path: Path
+) -> None:
+    with pytest.raises(CheckError, match=r"14\.1"):
+        compile_models(stand_in("crashes", version="14.1.317412892"), {"net": b"x"})
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert len(calls) == 3
+    assert not any("-t" in call.split() or "--search_delegate" in call for call in calls)
+
+
+def test_a_refused_model_gives_the_compilers_reason(stand_in: Callable[..., Path]) -> None:
+    with pytest.raises(CheckError, match=r"version '6'.*Model could not be parsed") as caught:
+        compile_models(stand_in("refuses"), {"net": b"x"})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"),
+    [("unreadable", "expected a size"), ("writes-nothing", "left no net_edgetpu.tflite")],
+)
+def test_what_cannot_be_read_is_a_check_error(
+    behaviour: str, words: str, stand_in: Callable[..., Path]
+) -> None:
+    with pytest.raises(CheckError, match=words):
+        compile_models(stand_in(behaviour), {"net": b"x"})
+
+
+def test_names_that_cannot_be_files_are_refused(stand_in: Callable[..., Path]) -> None:
+    with pytest.raises(InputError, match="letters"):
+        compile_models(stand_in(), {"../net": b"x"})
+
+
+def test_a_failure_without_a_reason_says_so() -> None:
+    assert failure_reason("Edge TPU Compiler version 16.0\nCompilation failed!") == "it gives no reason"
+
+
+def test_where_the_compiler_is_looked_for(
+    stand_in: Callable[..., Path], no_compiler: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert find_compiler(None) is None
+    program = stand_in()
+    assert find_compiler(str(program)) == program.resolve()
+    monkeypatch.setenv("EDGETPU_COMPILER", str(program))
+    assert find_compiler(None) == program.resolve()
+    assert find_compiler(str(tmp_path / "absent")) is None
+    monkeypatch.delenv("EDGETPU_COMPILER")
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert find_compiler(None) == program.resolve()
+
+
+def test_another_program_is_not_taken_for_the_compiler() -> None:
+    with pytest.raises(CheckError, match="is not edgetpu_compiler"):
+        compiler_version(Path("/bin/echo"))
+    with pytest.raises(CheckError, match="cannot be run"):
+        compiler_version(Path("/absent/edgetpu_compiler"))
