@@ -33,6 +33,9 @@ HIGHEST_RATE_HZ = 768_000
 MIN_TAIL_S = 0.5
 """A rest of a recording shorter than this gets no segment of its own: too little speech to judge."""
 
+BLOCK_S = 10.0
+"""How much of a recording is decoded at once unless the caller says otherwise."""
+
 _READ_VALUES = 2**20
 """At most this many values (frames x channels) are decoded at once: 8 MiB of float64."""
 
@@ -107,11 +110,11 @@ def read_audio(
         InputError: the file is missing, unreadable, empty, cut short, not audio or holds NaN or infinities,
             or the stretch is not in it.
     """
-    return np.concatenate(list(_blocks(path, sample_rate_hz, _READ_VALUES, start_s, end_s)))
+    return np.concatenate(list(_blocks(path, sample_rate_hz, BLOCK_S, start_s, end_s)))
 
 
 def stream_audio(
-    path: Path, sample_rate_hz: int = SAMPLE_RATE_HZ, block_s: float = 10.0
+    path: Path, sample_rate_hz: int = SAMPLE_RATE_HZ, block_s: float = BLOCK_S
 ) -> Iterator[NDArray[np.int16]]:
     """Read a recording of any length in blocks; together they are exactly what :func:`read_audio` returns.
 

@@ -55,7 +55,9 @@ class IntegerHead:
             message = f"head weights are {self.weights.dtype} {self.weights.shape}; expected int16 (classes, inputs)"
             raise InputError(message)
         if self.bias.dtype != np.int32 or self.bias.shape != self.weights.shape[:1]:
-            message = f"head bias is {self.bias.dtype} {self.bias.shape}; expected int32 ({len(self.weights)},)"
+            message = (
+                f"head bias is {self.bias.dtype} {self.bias.shape}; expected int32 ({len(self.weights)},)"
+            )
             raise InputError(message)
         if not (np.isfinite(self.scale) and self.scale > 0):
             message = f"head scale is {self.scale}; expected a finite number above 0"
@@ -97,7 +99,9 @@ class IntegerHead:
         Raises:
             InputError: an array is missing, or its type or shape is not the head's.
         """
-        missing = [f"{prefix}_{part}" for part in ("weights", "bias", "scale") if f"{prefix}_{part}" not in arrays]
+        missing = [
+            f"{prefix}_{part}" for part in ("weights", "bias", "scale") if f"{prefix}_{part}" not in arrays
+        ]
         if missing:
             message = f"integer head lacks {missing[0]!r}; found {sorted(arrays)}"
             raise InputError(message)

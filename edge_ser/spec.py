@@ -44,7 +44,7 @@ SILENCE = "_silence_"
 class _Strict:
     """Makes pydantic refuse unknown keys and wrong types in the dataclasses below."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True)
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class FrontendSpec(_Strict):
         step_ms: hop, whole milliseconds.
         channels: filter-bank channels.
         lower_hz: lower edge of the filter bank.
-        upper_hz: upper edge of the filter bank, at most half the sample rate.
+        upper_hz: upper edge of the filter bank, below half the sample rate.
         feature_low: uint16 feature value that becomes uint8 0.
         feature_high: uint16 feature value that becomes uint8 255. The defaults make one uint8 step three log units
             (0.4 dB) and hold what speech at any usual level gives: on CREMA-D the features run from 328 (0.1 %) to
@@ -331,7 +331,8 @@ class SystemSpec(_Strict):
 
     def to_dict(self) -> dict[str, Any]:
         """The spec as nested dicts and lists, ready for JSON."""
-        return _jsonable(dataclasses.asdict(self))
+        plain: dict[str, Any] = _jsonable(dataclasses.asdict(self))
+        return plain
 
 
 def _jsonable(value: Any) -> Any:
@@ -402,7 +403,7 @@ def _read_merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     parent = data.pop("extends", None)
     if parent is None:
         return data
-    if not isinstance(parent, str):
+    if not isinstance(parent, str) or Path(parent).name != parent:
         message = f"{path}: key 'extends' is {parent!r}; rule: the name of a TOML file in the same folder"
         raise InputError(message)
     return _merge(_read_merged(path.parent / parent, (*seen, resolved)), data)
@@ -426,7 +427,12 @@ def _broken_rules(spec: SystemSpec) -> Iterator[tuple[str, object, str]]:
 
 
 def _rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
-    yield "name", spec.name, bool(re.fullmatch(r"[a-z0-9][a-z0-9_-]*", spec.name)), "lower-case letters, digits, - and _"
+    yield (
+        "name",
+        spec.name,
+        bool(re.fullmatch(r"[a-z0-9][a-z0-9_-]*", spec.name)),
+        "lower-case letters, digits, - and _",
+    )
     yield from _frontend_rules(spec.frontend)
     yield from _network_rules(spec)
     yield from _recipe_rules("training.keyword", spec.training.keyword)
@@ -454,48 +460,137 @@ def _frontend_rules(frontend: FrontendSpec) -> Iterator[tuple[str, object, bool,
     yield "frontend.step_ms", frontend.step_ms, 5 <= frontend.step_ms <= 32, "5 to 32"
     yield "frontend.step_ms", frontend.step_ms, frontend.step_ms <= frontend.window_ms, "at most window_ms"
     yield "frontend.channels", frontend.channels, 8 <= frontend.channels <= 80, "8 to 80"
-    yield "frontend.lower_hz", frontend.lower_hz, 0 <= frontend.lower_hz < frontend.upper_hz, "0 to below upper_hz"
-    yield "frontend.upper_hz", frontend.upper_hz, frontend.upper_hz <= rate / 2, f"at most {rate / 2:g} Hz, half the sample rate"
+    yield (
+        "frontend.lower_hz",
+        frontend.lower_hz,
+        0 <= frontend.lower_hz < frontend.upper_hz,
+        "0 to below upper_hz",
+    )
+    # Exactly half the rate is refused by the C library or not, depending on a rounding error.
+    yield (
+        "frontend.upper_hz",
+        frontend.upper_hz,
+        frontend.upper_hz < rate / 2,
+        f"below {rate / 2:g} Hz, half the sample rate",
+    )
     low, high = frontend.feature_low, frontend.feature_high
     yield "frontend.feature_low", low, 0 <= low < high, "0 to below feature_high"
     yield "frontend.feature_high", high, high <= 65_535, "at most 65535"
     noise = frontend.noise_reduction
-    yield "frontend.noise_reduction.smoothing_bits", noise.smoothing_bits, 0 <= noise.smoothing_bits <= 14, "0 to 14"
+    # At 13 and 14 bits the C library's uint32 wraps on loud sound.
+    yield (
+        "frontend.noise_reduction.smoothing_bits",
+        noise.smoothing_bits,
+        0 <= noise.smoothing_bits <= 12,
+        "0 to 12",
+    )
     for name in ("even_smoothing", "odd_smoothing", "min_signal_remaining"):
         value = getattr(noise, name)
         yield f"frontend.noise_reduction.{name}", value, 0 <= value <= 1, "0 to 1"
     pcan = frontend.pcan
-    yield "frontend.pcan.strength", pcan.strength, 0 <= pcan.strength <= 2, "0 to 2"
+    # Above 1 the 16-bit gain table of the C library can overflow.
+    yield "frontend.pcan.strength", pcan.strength, 0 <= pcan.strength <= 1, "0 to 1"
     yield "frontend.pcan.offset", pcan.offset, 0 < pcan.offset <= 1e6, "above 0, at most 1e6"
     yield "frontend.pcan.gain_bits", pcan.gain_bits, 1 <= pcan.gain_bits <= 30, "1 to 30"
-    # PCAN divides by the noise estimate, which only the noise reduction keeps up to date.
+    if pcan.enabled:
+        # The features are corrected by this many bits; the C library shifts by what is left of these settings.
+        correction = (frontend.window_samples - 1).bit_length() - 6
+        least = 12 + correction
+        yield (
+            "frontend.pcan.gain_bits",
+            pcan.gain_bits,
+            pcan.gain_bits >= least,
+            f"at least {least} for this window",
+        )
+        bits = noise.smoothing_bits
+        yield (
+            "frontend.noise_reduction.smoothing_bits",
+            bits,
+            bits >= correction,
+            f"at least {correction} with PCAN",
+        )
     yield "frontend.log.scale_shift", frontend.log.scale_shift, 0 <= frontend.log.scale_shift <= 8, "0 to 8"
 
 
 def _network_rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
     keyword, acoustic = spec.keyword, spec.acoustic
     words = keyword.words
-    yield "keyword.words", words, len(words) >= 1 and len(set(words)) == len(words), "at least one word, none twice"
-    yield "keyword.words", words, all(re.fullmatch(r"[a-z][a-z' -]*", word) for word in words), "words in lower-case letters"
-    yield "keyword.width", keyword.width, keyword.width % 4 == 0 and 4 <= keyword.width <= 256, "a multiple of 4, 4 to 256"
+    yield (
+        "keyword.words",
+        words,
+        len(words) >= 1 and len(set(words)) == len(words),
+        "at least one word, none twice",
+    )
+    yield (
+        "keyword.words",
+        words,
+        all(re.fullmatch(r"[a-z][a-z' -]*", word) for word in words),
+        "words in lower-case letters",
+    )
+    yield (
+        "keyword.width",
+        keyword.width,
+        keyword.width % 4 == 0 and 4 <= keyword.width <= 256,
+        "a multiple of 4, 4 to 256",
+    )
     yield "keyword.blocks", keyword.blocks, 1 <= keyword.blocks <= 16, "1 to 16"
-    yield "keyword.embedding", keyword.embedding, keyword.embedding % 4 == 0 and 4 <= keyword.embedding <= 512, "a multiple of 4, 4 to 512"
+    yield (
+        "keyword.embedding",
+        keyword.embedding,
+        keyword.embedding % 4 == 0 and 4 <= keyword.embedding <= 512,
+        "a multiple of 4, 4 to 512",
+    )
     step = spec.frontend.step_ms
-    yield "keyword.window_s", keyword.window_s, 0.2 <= keyword.window_s <= acoustic.segment_s, "0.2 to acoustic.segment_s"
+    yield (
+        "keyword.window_s",
+        keyword.window_s,
+        0.2 <= keyword.window_s <= acoustic.segment_s,
+        "0.2 to acoustic.segment_s",
+    )
     hop_ms = keyword.hop_s * 1000
-    yield "keyword.hop_s", keyword.hop_s, keyword.hop_s > 0 and abs(hop_ms - round(hop_ms)) < 1e-6 and round(hop_ms) % step == 0, f"a multiple of frontend.step_ms = {step} ms"
+    yield (
+        "keyword.hop_s",
+        keyword.hop_s,
+        keyword.hop_s > 0 and abs(hop_ms - round(hop_ms)) < 1e-6 and round(hop_ms) % step == 0,
+        f"a multiple of frontend.step_ms = {step} ms",
+    )
     classes = acoustic.classes
-    yield "acoustic.classes", classes, len(classes) >= 2 and len(set(classes)) == len(classes), "at least two classes, none twice"
+    yield (
+        "acoustic.classes",
+        classes,
+        len(classes) >= 2 and len(set(classes)) == len(classes),
+        "at least two classes, none twice",
+    )
     yield "acoustic.classes", classes, set(classes) <= set(EMOTIONS), f"names of {', '.join(EMOTIONS)}"
-    yield "acoustic.stem", acoustic.stem, 1 <= len(acoustic.stem) <= 4 and all(c % 4 == 0 and 4 <= c <= 512 for c in acoustic.stem), "one to four multiples of 4, 4 to 512"
-    yield "acoustic.dim", acoustic.dim, acoustic.dim % 4 == 0 and 4 <= acoustic.dim <= 512, "a multiple of 4, 4 to 512"
+    yield (
+        "acoustic.stem",
+        acoustic.stem,
+        1 <= len(acoustic.stem) <= 4 and all(c % 4 == 0 and 4 <= c <= 512 for c in acoustic.stem),
+        "one to four multiples of 4, 4 to 512",
+    )
+    yield (
+        "acoustic.dim",
+        acoustic.dim,
+        acoustic.dim % 4 == 0 and 4 <= acoustic.dim <= 512,
+        "a multiple of 4, 4 to 512",
+    )
     yield "acoustic.blocks", acoustic.blocks, 0 <= acoustic.blocks <= 12, "0 to 12"
-    yield "acoustic.embedding", acoustic.embedding, acoustic.embedding % 4 == 0 and 4 <= acoustic.embedding <= 512, "a multiple of 4, 4 to 512"
+    yield (
+        "acoustic.embedding",
+        acoustic.embedding,
+        acoustic.embedding % 4 == 0 and 4 <= acoustic.embedding <= 512,
+        "a multiple of 4, 4 to 512",
+    )
     yield "acoustic.segment_s", acoustic.segment_s, 0.5 <= acoustic.segment_s <= 20, "0.5 to 20"
     yield "acoustic.hop_s", acoustic.hop_s, 0.05 <= acoustic.hop_s <= acoustic.segment_s, "0.05 to segment_s"
     yield "acoustic.dropout", acoustic.dropout, 0 <= acoustic.dropout < 1, "0 to below 1"
     penalties = spec.fusion.penalties
-    yield "fusion.penalties", penalties, len(penalties) >= 1 and min(penalties) > 0, "at least one, all above 0"
+    yield (
+        "fusion.penalties",
+        penalties,
+        len(penalties) >= 1 and min(penalties) > 0,
+        "at least one, all above 0",
+    )
 
 
 def _recipe_rules(table: str, recipe: RecipeSpec) -> Iterator[tuple[str, object, bool, str]]:
@@ -514,6 +609,11 @@ def _recipe_rules(table: str, recipe: RecipeSpec) -> Iterator[tuple[str, object,
         value = getattr(augment, name)
         yield f"{table}.augment.{name}", value, 0 <= value <= 1, "0 to 1"
     yield f"{table}.augment.time_shift_s", augment.time_shift_s, 0 <= augment.time_shift_s <= 10, "0 to 10"
-    yield f"{table}.augment.time_mask_frames", augment.time_mask_frames, augment.time_mask_frames >= 0, "not negative"
+    yield (
+        f"{table}.augment.time_mask_frames",
+        augment.time_mask_frames,
+        augment.time_mask_frames >= 0,
+        "not negative",
+    )
     yield f"{table}.augment.channel_mask", augment.channel_mask, augment.channel_mask >= 0, "not negative"
     yield f"{table}.augment.mixup", augment.mixup, 0 <= augment.mixup <= 2, "0 to 2"

@@ -41,10 +41,10 @@ def _patch(path: Path, at: int, data: bytes) -> Path:
     return path
 
 
-def _error(path: Path, **how: float) -> str:
+def _error(path: Path) -> str:
     """The one-line error that reading the file gives."""
     with pytest.raises(InputError) as caught:
-        read_audio(path, **how)
+        read_audio(path)
     text = str(caught.value)
     assert text.startswith(f"{path}: ")
     assert "\n" not in text

@@ -25,7 +25,11 @@ def _make(build: Path, *targets: str) -> subprocess.CompletedProcess[str]:
     # The environment that runs the tests is the one that the line uses: nothing is installed again.
     installed = [f"EDGE_SER={SCRIPTS / 'edge-ser'}", f"TRAIN_READY={REPOSITORY / 'Makefile'}"]
     command = ["make", "-C", str(REPOSITORY), *targets, "SYSTEM=tiny", f"BUILD={build}", *installed]
-    clean = {key: value for key, value in os.environ.items() if key not in ("MAKEFLAGS", "MAKELEVEL", "EDGETPU_COMPILER")}
+    clean = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in ("MAKEFLAGS", "MAKELEVEL", "EDGETPU_COMPILER")
+    }
     return subprocess.run(command, capture_output=True, text=True, check=False, env=clean)
 
 

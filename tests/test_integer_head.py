@@ -25,7 +25,9 @@ CORE = Path(__file__).resolve().parents[1] / "firmware_bridge" / "core"
     keyword=st.integers(1, 64),
     zero_point=st.integers(0, 255),
 )
-def test_scores_are_the_float_layer_to_rounding(seed: int, classes: int, acoustic: int, keyword: int, zero_point: int) -> None:
+def test_scores_are_the_float_layer_to_rounding(
+    seed: int, classes: int, acoustic: int, keyword: int, zero_point: int
+) -> None:
     rng = np.random.default_rng(seed)
     weights = rng.normal(size=(classes, acoustic + keyword))
     bias = rng.normal(size=classes)
@@ -62,13 +64,18 @@ def test_round_trip_through_arrays() -> None:
         ({"fusion_weights": np.zeros((2, 3), np.float32)}, "int16"),
         ({"fusion_bias": np.zeros(5, np.int32)}, "bias"),
         ({"fusion_scale": np.float64("nan")}, "finite"),
-        ({"fusion_weights": np.full((2, 40_000), 32_767, np.int16), "fusion_bias": np.zeros(2, np.int32)}, "sums"),
+        (
+            {"fusion_weights": np.full((2, 40_000), 32_767, np.int16), "fusion_bias": np.zeros(2, np.int32)},
+            "sums",
+        ),
     ],
 )
 def test_what_the_core_could_not_hold_is_refused(change: dict[str, np.ndarray], words: str) -> None:
     arrays = make_integer_head(np.eye(3), np.ones(3), [(3, Quantized(0.1, 4))]).to_arrays("fusion")
     with pytest.raises(InputError, match=words):
-        IntegerHead.from_arrays({**arrays, **{key: np.asarray(value) for key, value in change.items()}}, "fusion")
+        IntegerHead.from_arrays(
+            {**arrays, **{key: np.asarray(value) for key, value in change.items()}}, "fusion"
+        )
 
 
 def test_missing_array_is_named() -> None:
@@ -105,7 +112,9 @@ def test_the_c_core_gives_the_same_integers(core: ctypes.CDLL, seed: int, classe
     embedding = rng.integers(0, 256, size=inputs, dtype=np.uint8)
     scores = np.zeros(classes, np.int32)
     c_head = _Head(weights.ctypes.data, bias.ctypes.data, classes, inputs)
-    core.eser_integer_head_scores(ctypes.byref(c_head), ctypes.c_void_p(embedding.ctypes.data), ctypes.c_void_p(scores.ctypes.data))
+    core.eser_integer_head_scores(
+        ctypes.byref(c_head), ctypes.c_void_p(embedding.ctypes.data), ctypes.c_void_p(scores.ctypes.data)
+    )
     expected = head.scores(embedding[np.newaxis])[0]
     assert (scores == expected).all()
     core.eser_integer_head_best.restype = ctypes.c_size_t
@@ -118,5 +127,7 @@ def test_the_c_core_pools_like_python(core: ctypes.CDLL) -> None:
     windows = rng.integers(0, 256, size=(5, 33), dtype=np.uint8)
     pooled = windows[0].copy()
     for window in windows[1:]:
-        core.eser_embedding_max(ctypes.c_void_p(pooled.ctypes.data), ctypes.c_void_p(window.ctypes.data), ctypes.c_size_t(33))
+        core.eser_embedding_max(
+            ctypes.c_void_p(pooled.ctypes.data), ctypes.c_void_p(window.ctypes.data), ctypes.c_size_t(33)
+        )
     assert (pooled == windows.max(axis=0)).all()

@@ -4,6 +4,7 @@ import io
 import time
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -143,7 +144,7 @@ def test_npz_round_trip_by_numpy_and_by_itself() -> None:
 
 
 @pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
-def test_npz_of_numpy_is_read(write: type[np.savez]) -> None:
+def test_npz_of_numpy_is_read(write: Callable[..., None]) -> None:
     file = io.BytesIO()
     write(file, a=np.arange(1000), b=np.ones(3, np.float32))
     read = npz_arrays(file.getvalue(), "x", LIMIT)
@@ -189,5 +190,5 @@ def test_npz_that_is_none() -> None:
         for _ in range(2):
             archive.writestr("a.npy", npy_bytes(np.zeros(1)))
     for data in (b"", b"text", npz_bytes({"a": np.zeros(9)})[:-1], _zip({"a.npy": b"text"}), file.getvalue()):
-        with pytest.raises(InputError, match="^x: "):
+        with pytest.raises(InputError, match=r"^x: "):
             npz_arrays(data, "x", LIMIT)

@@ -1,1 +1,1 @@
-"""The command line: one small module per command, heavy imports inside the functions so that `--help` is quick."""
+"""The command line: a small module per command, heavy imports inside functions so that `--help` is quick."""

@@ -49,7 +49,7 @@ def budget(
     emit(data, as_json, lambda: _render(bundle, report))
     if not report.within:
         over = "; ".join(f"{item.name} is {item.value:g}, limit {item.limit:g}" for item in report.broken)
-        message = f"{bundle}: over budget: {over}; make the nets smaller or raise [budget] in the spec"
+        message = f"{bundle}: over budget: {over}; change the nets, or [budget] in the spec"
         raise CheckError(message)
 
 

@@ -31,7 +31,7 @@ def check(
     from edge_ser.edgetpu.rules import check_model
     from edge_ser.errors import CheckError
 
-    reports = {model.name: check_model(model) for model in models_of(path).values()}
+    reports = {name: check_model(model) for name, model in models_of(path).items()}
     whole = all(report.maps_fully for report in reports.values())
     data = {
         "maps_fully": whole,
@@ -63,11 +63,12 @@ def models_of(path: Path) -> dict[str, Model]:
     Raises:
         InputError: it is neither, or it is damaged.
     """
-    from edge_ser.bundle import read_bundle
-    from edge_ser.edgetpu.budget import nets
     from edge_ser.edgetpu.model import load_model
 
     if path.suffix == ".edgeser":
+        from edge_ser.bundle import read_bundle
+        from edge_ser.edgetpu.budget import nets
+
         return nets(read_bundle(path))
     return {path.stem: load_model(path)}
 
@@ -109,11 +110,21 @@ def _render(reports: dict[str, CheckReport]) -> RenderableType:
         title = f"{escape(name)}: {mapped} of {len(rows)} operations predicted to map"
         parts.append(table(title, ("#", "operation", "verdict", "rule", "known"), rows))
         # Names of tensors come from the file: Text does not read them as markup.
-        parts.extend(Text(_sentence(verdict)) for verdict in report.ops if verdict.reason)
+        parts.extend(Text(sentence) for sentence in _sentences(report))
         parts.extend(Text(f"note ({note.confidence}): {note.text}") for note in report.notes)
     return Group(*parts)
 
 
-def _sentence(verdict: OpVerdict) -> str:
-    mend = f" To mend: {verdict.hint}." if verdict.hint else ""
-    return f"{verdict.index} {verdict.op} ({verdict.tensor}): {verdict.reason}{mend}"
+def _sentences(report: CheckReport) -> list[str]:
+    """What there is to say, once for each operation and rule, with every operator that it is about."""
+    groups: dict[tuple[str, str], list[OpVerdict]] = {}
+    for verdict in report.ops:
+        if verdict.reason:
+            groups.setdefault((verdict.op, verdict.rule), []).append(verdict)
+    sentences = []
+    for (op, rule), verdicts in groups.items():
+        first = verdicts[0]
+        which = ", ".join(str(verdict.index) for verdict in verdicts)
+        mend = f" To mend: {first.hint}." if first.hint else ""
+        sentences.append(f"{which} {op}, {rule} (first: {first.tensor}): {first.reason}{mend}")
+    return sentences

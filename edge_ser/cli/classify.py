@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def classify(
     bundle: Annotated[Path, typer.Argument(help="A bundle, e.g. build/base/base.edgeser.")],
-    files: Annotated[list[Path], typer.Argument(help="Recordings: wav, flac, ogg; any rate and channel count.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Recordings: wav, flac, ogg; any rate and channel count.")
+    ],
     as_json: JsonFlag = False,
 ) -> None:
     """Print the emotion of recordings, segment by segment.

@@ -22,8 +22,8 @@ def features(
 ) -> None:
     """Write the features of a recording as a uint16 array (frames, channels).
 
-    These are the numbers that the board computes, before the affine rule to the nets' uint8 input. The
-    SHA-256 is that of the array's bytes, little-endian, row by row.
+    These are the numbers before the affine rule to the nets' uint8 input. The hash is the SHA-256 of the
+    array's bytes, little-endian, row by row.
 
     Example: edge-ser features speech.wav -o speech.npy --spec models/base.toml
     """
@@ -49,4 +49,4 @@ def features(
     write_atomically(output, npy.getvalue())
     frames, channels = array.shape
     result = {"frames": frames, "channels": channels, "sha256": sha256_hex(array.tobytes())}
-    emit(result, as_json, lambda: table(str(output), list(result), [list(result.values())]))
+    emit(result, as_json, lambda: table(str(output), ["", ""], list(result.items())))

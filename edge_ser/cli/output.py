@@ -1,4 +1,4 @@
-"""What every command prints, and where: one JSON object or a table on standard output, words on standard error."""
+"""What every command prints, and where: JSON or a table on standard output, words on standard error."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else there.")]
+JsonFlag = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else there.")
+]
 
 
 def stderr_console() -> Console:
@@ -53,7 +55,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     grid = Table(title=title, title_justify="left", title_style="bold")
     for index, column in enumerate(columns):
         cells = [row[index] for row in rows]
-        grid.add_column(column, justify="right" if cells and all(_numeric(cell) for cell in cells) else "left")
+        grid.add_column(
+            column, justify="right" if cells and all(_numeric(cell) for cell in cells) else "left"
+        )
     for row in rows:
         grid.add_row(*(str(cell) for cell in row))
     return grid
@@ -65,7 +69,7 @@ def _numeric(cell: object) -> bool:
 
 @contextmanager
 def progress(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """A progress bar on standard error; yields ``advance(steps)``. Quiet where standard error is not a terminal."""
+    """A progress bar on standard error; yields ``advance(steps)``. One line where that is no terminal."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = stderr_console()

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def quantize(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished training, e.g. build/base.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The bundle; FOLDER/NAME.edgeser if not given.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The bundle; FOLDER/NAME.edgeser if not given.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Quantise a trained system to int8 and write the bundle.
@@ -51,7 +53,9 @@ def quantize(
     emotions, words = read_manifest(folder / "emotions.json"), read_manifest(folder / "words.json")
     with progress("int8 conversion", 2) as advance:
         quantized = quantize_system(load_system(spec, folder), folder, output_quantization, advance)
-    bundle = Bundle(spec=spec, members=_members(spec, quantized), provenance=_provenance(trained, emotions, words))
+    bundle = Bundle(
+        spec=spec, members=_members(spec, quantized), provenance=_provenance(trained, emotions, words)
+    )
     pipeline = load_pipeline(bundle)
     with progress("int8 on the test clips", len(emotions.test)) as advance:
         scores = clip_scores(pipeline, emotions.test, advance)
@@ -86,7 +90,9 @@ def _members(spec: SystemSpec, quantized: QuantizedSystem) -> dict[str, bytes]:
         "keyword.tflite": quantized.keyword.int8,
         "acoustic.tflite": quantized.acoustic.int8,
         "frontend_tables.npz": npz_bytes(make_tables(spec.frontend).to_arrays()),
-        "fusion.npz": npz_bytes({**quantized.fusion.to_arrays("fusion"), **quantized.words.to_arrays("words")}),
+        "fusion.npz": npz_bytes(
+            {**quantized.fusion.to_arrays("fusion"), **quantized.words.to_arrays("words")}
+        ),
     }
 
 

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 
 def show(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, e.g. build/base/base.edgeser.")], as_json: JsonFlag = False
+    bundle: Annotated[Path, typer.Argument(help="A bundle, e.g. build/base/base.edgeser.")],
+    as_json: JsonFlag = False,
 ) -> None:
     """Print one table of a bundle: files and their bytes against the budget, scores, and the Edge TPU's part.
 
@@ -54,7 +55,14 @@ def _facts(path: Path, bundle: Bundle) -> dict[str, Any]:
         "compiled": "acoustic_edgetpu.tflite" in bundle.members,
         "within": report.within,
         "budget": [
-            {"name": i.name, "value": i.value, "limit": i.limit, "ok": i.ok, "predicted": i.predicted, "detail": i.detail}
+            {
+                "name": i.name,
+                "value": i.value,
+                "limit": i.limit,
+                "ok": i.ok,
+                "predicted": i.predicted,
+                "detail": i.detail,
+            }
             for i in report.items
         ],
     }
@@ -80,7 +88,9 @@ def _render(data: dict[str, Any]) -> RenderableType:
     rows.extend(_budget_row(item) for item in data["budget"])
     where = f"{data['corpus']}, test speakers" + (", SYNTHETIC" if data["synthetic"] else "")
     for name, score in data["scores"].items():
-        rows.append((f"{name}: UAR, macro-F1", f"{100 * score['uar']:.1f} %, {100 * score['macro_f1']:.1f} %", where))
+        rows.append(
+            (f"{name}: UAR, macro-F1", f"{100 * score['uar']:.1f} %, {100 * score['macro_f1']:.1f} %", where)
+        )
     if data["agreement"] is not None:
         rows.append(("float and int8 decide alike", f"{100 * data['agreement']:.1f} %", where))
     parts: list[RenderableType] = [table(data["bundle"], ("what", "value", "note"), rows)]
@@ -91,7 +101,12 @@ def _render(data: dict[str, Any]) -> RenderableType:
         ]
         parts.append(table(f"int8 per class ({where})", ("class", "clips", "recall %", "F1 %"), classes))
     if data["synthetic"]:
-        parts.append("Scores on the synthetic corpus say that the line works, never how good the model is on people.")
+        parts.append(
+            "Scores on the synthetic corpus say that the line works, never how good the model is on people."
+        )
     if not data["compiled"]:
-        parts.append(f"{NOT_FOUND}\n{INSTALL_HINT}\nThe bundle runs on this CPU: edge-ser classify {data['bundle']} FILE.wav")
+        parts.append(
+            f"{NOT_FOUND}\n{INSTALL_HINT}\n"
+            f"The bundle runs on this CPU: edge-ser classify {data['bundle']} FILE.wav"
+        )
     return Group(*parts)

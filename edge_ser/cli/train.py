@@ -21,7 +21,9 @@ def train(
     root: Annotated[Path, typer.Option(help="Folder of the emotion corpus.")],
     words_root: Annotated[Path, typer.Option(help="Folder of the keyword corpus.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder that takes everything made.")],
-    corpus: Annotated[str, typer.Option(help="Layout of the emotion corpus; see: edge-ser corpus list")] = "synthetic",
+    corpus: Annotated[
+        str, typer.Option(help="Layout of the emotion corpus; see: edge-ser corpus list")
+    ] = "synthetic",
     words_corpus: Annotated[str, typer.Option(help="Layout of the keyword corpus.")] = "synthetic-words",
     seed: Annotated[int | None, typer.Option(help="Instead of the spec's seed.")] = None,
     test_fold: Annotated[int | None, typer.Option(help="Instead of the spec's test fold.")] = None,
@@ -31,7 +33,7 @@ def train(
 
     What is done already is used again; a stopped training goes on where it stopped.
 
-    Example: edge-ser train models/base.toml --corpus crema-d --root CREMA-D --words-root build/synthetic -o build/mine
+    Example: edge-ser train models/base.toml --corpus crema-d --root CREMA-D --words-root SYNTHETIC -o build/mine
     """
     from edge_ser.corpora.manifest import write_manifest
     from edge_ser.corpora.selection import emotion_manifest, keyword_manifest
@@ -48,7 +50,9 @@ def train(
     output.mkdir(parents=True, exist_ok=True)
     write_manifest(emotions, output / "emotions.json")
     write_manifest(words, output / "words.json")
-    say(f"training {spec.name} on {corpus}: {_sizes(emotions)}; keywords from {words_corpus}: {_sizes(words)}")
+    say(
+        f"training {spec.name} on {corpus}: {_sizes(emotions)}; keywords from {words_corpus}: {_sizes(words)}"
+    )
 
     import numpy as np
 
@@ -87,7 +91,10 @@ def train(
 def _sizes(manifest: Manifest) -> str:
     from edge_ser.corpora.splits import PARTS
 
-    return ", ".join(f"{len(manifest.part(part))} {part} clips of {len(manifest.speakers(part))} speakers" for part in PARTS)
+    return ", ".join(
+        f"{len(manifest.part(part))} {part} clips of {len(manifest.speakers(part))} speakers"
+        for part in PARTS
+    )
 
 
 def _labels(manifest: Manifest, classes: tuple[str, ...]) -> list[int]:
@@ -105,4 +112,8 @@ def _render(record: dict[str, Any]) -> RenderableType:
         )
     ]
     note = " (synthetic: says that the line works, not how good the model is)" if record["synthetic"] else ""
-    return table(f"{record['spec']['name']}: {record['params']:,} parameters, test speakers{note}", ("", "UAR %", "macro-F1 %"), rows)
+    return table(
+        f"{record['spec']['name']}: {record['params']:,} parameters, test speakers{note}",
+        ("", "UAR %", "macro-F1 %"),
+        rows,
+    )

@@ -194,7 +194,7 @@ class Synthesizer:
         status = self._library.espeak_Synth(
             data, len(data) + 1, 0, _POS_CHARACTER, 0, _CHARS_UTF8, None, None
         )
-        if status != 0 or not self._pieces:
+        if status != 0 or not self._pieces or not self._starts:
             message = f"espeak-ng cannot say {text!r} (status {status}); take a text with words in it"
             raise InputError(message)
         samples = np.concatenate(self._pieces)

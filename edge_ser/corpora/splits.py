@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice, product
 from typing import Literal
 
 from edge_ser.corpora.clip import Clip
@@ -16,6 +17,9 @@ Parts = dict[Part, tuple[Clip, ...]]
 
 Label = Literal["emotion", "keyword"]
 """Which label of a clip is its class."""
+
+TRIES = 2000
+"""Choices of validation speakers that are tried; all there are for a corpus of some ninety speakers."""
 
 
 def split_by_speaker(
@@ -32,8 +36,8 @@ def split_by_speaker(
 
     Speakers are sorted by name and fold = index mod ``folds``. The validation speakers are spread evenly
     over the sorted others, each sex in proportion where the corpus knows it. Where that choice leaves a
-    part without some class, the next one in a fixed order is taken (each speaker replaced by the next of
-    the same sex), so the same corpus always splits the same way.
+    part without some class, the next one in a fixed order is taken (all of one sex replaced by their
+    next), so the same corpus always splits the same way.
 
     Args:
         clips: the clips, already narrowed to those that shall be split.
@@ -51,8 +55,7 @@ def split_by_speaker(
 
     Raises:
         InputError: when a clip has no speaker, there are too few speakers, ``test_fold`` or
-            ``validation_share`` is
-            out of range, or no choice gives the parts every class.
+            ``validation_share`` is out of range, or no choice gives the parts every class.
     """
     clips = tuple(clips)
     sexes = _speakers(clips)
@@ -60,13 +63,15 @@ def split_by_speaker(
     _check_request(speakers, folds, test_fold, validation_share)
     tested = {speaker for index, speaker in enumerate(speakers) if index % folds == test_fold}
     others = [speaker for speaker in speakers if speaker not in tested]
+    labels = _labels_by_speaker(clips, label)
     first: list[str] = []
-    for turn in range(len(others)):
-        validating = _spread(others, sexes, validation_share, seed + turn)
-        parts = _gather(clips, [_part_of(clip, tested, validating) for clip in clips])
-        lacking = _lacking(parts, label, complete)
+    for validating in islice(_choices(others, sexes, validation_share, seed), TRIES):
+        held = dict.fromkeys(PARTS, frozenset[str]())
+        for speaker in speakers:
+            held[_home(speaker, tested, validating)] |= labels[speaker]
+        lacking = _lacking(held, complete)
         if not lacking:
-            return parts
+            return _gather(clips, [_home(clip.speaker, tested, validating) for clip in clips])
         first = first or lacking
     message = (
         f"no choice of speakers gives every part every {label}: {'; '.join(first)}. "
@@ -93,7 +98,8 @@ def split_by_part(
     """
     clips = tuple(clips)
     parts = _gather(clips, [_official(clip) for clip in clips])
-    lacking = _lacking(parts, label, complete)
+    held = {part: _labels(parts[part], label) for part in PARTS}
+    lacking = [f"{part} is empty" for part in PARTS if not parts[part]] or _lacking(held, complete)
     if lacking:
         message = (
             f"the official parts do not hold every {label}: {'; '.join(lacking)}. Split by speaker instead"
@@ -160,18 +166,23 @@ def _check_request(speakers: Sequence[str], folds: int, test_fold: int, validati
         raise InputError(message)
 
 
-def _spread(others: Sequence[str], sexes: Mapping[str, str], share: float, turn: int) -> set[str]:
-    """Speakers spread evenly over the sorted others, each sex in proportion, moved on by ``turn`` places."""
+def _choices(
+    others: Sequence[str], sexes: Mapping[str, str], share: float, seed: int
+) -> Iterator[frozenset[str]]:
+    """Yield sets of validation speakers: spread evenly, each sex in proportion, then each sex moved on."""
     wanted = min(max(1, round(share * len(others))), len(others) - 1)
     groups: dict[str, list[str]] = defaultdict(list)
     for speaker in others:
         groups[sexes[speaker]].append(speaker)
-    chosen: set[str] = set()
-    for sex, count in _proportional({sex: len(group) for sex, group in groups.items()}, wanted).items():
-        group = groups[sex]
-        places = (((2 * index + 1) * len(group) // (2 * count) + turn) % len(group) for index in range(count))
-        chosen.update(group[place] for place in places)
-    return chosen
+    counts = _proportional({sex: len(group) for sex, group in groups.items()}, wanted)
+    for offsets in product(*(range(len(groups[sex])) for sex in counts)):
+        yield frozenset(
+            groups[sex][
+                ((2 * index + 1) * len(groups[sex]) // (2 * count) + seed + offset) % len(groups[sex])
+            ]
+            for (sex, count), offset in zip(counts.items(), offsets, strict=True)
+            for index in range(count)
+        )
 
 
 def _proportional(sizes: Mapping[str, int], wanted: int) -> dict[str, int]:
@@ -198,19 +209,28 @@ def _gather(clips: Sequence[Clip], homes: Sequence[Part]) -> Parts:
     }
 
 
-def _part_of(clip: Clip, tested: Collection[str], validating: Collection[str]) -> Part:
-    if clip.speaker in tested:
+def _home(speaker: str, tested: Collection[str], validating: Collection[str]) -> Part:
+    if speaker in tested:
         return "test"
-    return "validation" if clip.speaker in validating else "train"
+    return "validation" if speaker in validating else "train"
 
 
-def _lacking(parts: Parts, label: Label, complete: Collection[Part]) -> list[str]:
-    """In words: the parts without a clip, and the classes that a part which needs them all is without."""
-    held = {part: {getattr(clip, label) for clip in clips} - {None} for part, clips in parts.items()}
-    classes = set().union(*held.values())
-    empty = [f"{part} is empty" for part in PARTS if not parts[part]]
-    return empty + [
+def _labels(clips: Iterable[Clip], label: Label) -> frozenset[str]:
+    return frozenset(value for clip in clips if (value := getattr(clip, label)) is not None)
+
+
+def _labels_by_speaker(clips: Iterable[Clip], label: Label) -> dict[str, frozenset[str]]:
+    by_speaker: dict[str, list[Clip]] = defaultdict(list)
+    for clip in clips:
+        by_speaker[clip.speaker].append(clip)
+    return {speaker: _labels(own, label) for speaker, own in by_speaker.items()}
+
+
+def _lacking(held: Mapping[Part, frozenset[str]], complete: Collection[Part]) -> list[str]:
+    """In words: the classes that each part which needs them all is without."""
+    classes = frozenset[str]().union(*held.values())
+    return [
         f"{part} lacks {', '.join(sorted(classes - held[part]))}"
         for part in PARTS
-        if part in complete and parts[part] and classes - held[part]
+        if part in complete and classes - held[part]
     ]

@@ -106,9 +106,8 @@ def tilt(samples: Samples, gain_db: float, rate_hz: float) -> Samples:
     Returns:
         int16 (n,), saturated.
     """
-    # The low band is a one-pole low-pass filter, the high band what it leaves.
-    pole = np.exp(-2 * np.pi * _TILT_CORNER_HZ / rate_hz)
-    wave = samples.astype(np.float64)
-    low = lfilter([1 - pole], [1, -pole], wave)
-    half = 10 ** (gain_db / 40)
-    return to_int16(low / half + (wave - low) * half)
+    # H(s) = (high s + low w) / (s + w), by the bilinear transform: exactly the two gains at 0 Hz and at Nyquist.
+    high = 10 ** (gain_db / 40)
+    low, corner = 1 / high, np.tan(np.pi * _TILT_CORNER_HZ / rate_hz)
+    numerator = np.array([high + low * corner, low * corner - high]) / (1 + corner)
+    return to_int16(lfilter(numerator, [1, (corner - 1) / (1 + corner)], samples.astype(np.float64)))

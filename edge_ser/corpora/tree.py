@@ -39,7 +39,8 @@ def files_below(root: Path, extensions: Sequence[str], hidden: bool = False) -> 
             subfolders.clear()
             continue
         seen.add(real)
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        # In order, so that of two ways to the same folder always the same one is taken.
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         for name in names:
             wanted = hidden if name.startswith(".") else name.lower().endswith(tuple(extensions))
             if wanted:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,7 @@ INSTALL_HINT = (
 MAPPED = "Mapped to Edge TPU"
 
 _TRIES = 3
+_GRACE_S = 30
 _INTERNAL = "Internal compiler error"
 _TOO_LARGE = "large activation tensors"
 _FIRST_WITH_TIMEOUT = 16
@@ -118,7 +120,7 @@ def find_compiler(explicit: str | None) -> Path | None:
     """
     named = explicit or os.environ.get("EDGETPU_COMPILER")
     found = shutil.which(named or NAME)
-    return Path(found).resolve() if found else None
+    return Path(found).absolute() if found else None
 
 
 def compiler_version(compiler: Path) -> str:
@@ -171,7 +173,7 @@ def compile_models(compiler: Path, files: Mapping[str, bytes], timeout_s: int = 
             out.mkdir()
             search = ["--search_delegate"] if searching else []
             command = [str(compiler), *switches, *search, "-o", str(out), *(str(path) for path in inputs)]
-            code, text = _run(command, timeout_s * len(files) + 30)
+            code, text = _run(command, timeout_s * len(files) + _GRACE_S)
             if code == 0 and "Compilation failed" not in text:
                 models = _collect(files, parse_console(text), out)
                 return CompileResult(version, models, attempt, searching)
@@ -269,23 +271,29 @@ def _collect(files: Mapping[str, bytes], logs: Mapping[str, ModelLog], out: Path
 
 
 def _run(command: Sequence[str], timeout_s: int) -> tuple[int, str]:
-    """Exit status and everything that was printed."""
+    """Exit status and all that was printed; what still runs afterwards is stopped, with its children."""
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            timeout=timeout_s,
-            check=False,
+            start_new_session=True,
         )
-    except subprocess.TimeoutExpired:
-        message = f"{command[0]}: no end after {timeout_s} s; try a smaller model or a longer --timeout"
-        raise CheckError(message) from None
     except OSError as error:
         message = f"{command[0]}: cannot be run ({error.strerror}); {INSTALL_HINT}"
         raise CheckError(message) from None
-    return done.returncode, done.stdout.decode("utf-8", errors="replace")
+    with process:
+        try:
+            text, _ = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            message = f"{command[0]}: no end after {timeout_s} s; try a smaller model or a longer --timeout"
+            raise CheckError(message) from None
+        finally:
+            if process.poll() is None:
+                # The compiler works in a child of its own, which keeps the pipe open.
+                os.killpg(process.pid, signal.SIGKILL)
+    return process.returncode, text.decode("utf-8", errors="replace")
 
 
 def _first_line(text: str) -> str:

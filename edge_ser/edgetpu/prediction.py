@@ -1,7 +1,8 @@
 """What a compiled file will hold, from the uncompiled one: padded parameters, instructions, container.
 
 Read from real files: tcn and yamnet (compiler 16) gave the constants, MobileNet v1 0.25 (a compiler between
-2.1 and 16) was kept to check them. Predictions are for compilers 14 and newer.
+2.1 and 16) was kept to check them. Predictions are for compilers 14 and newer. An LSTM is unrolled by the
+compiler and comes out several times larger than said here.
 """
 
 from __future__ import annotations

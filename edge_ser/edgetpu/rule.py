@@ -70,7 +70,7 @@ def rule(
             text = " ".join(paragraph.split())
             head, _, rest = text.partition(": ")
             if head in ("Rewrite", "Source"):
-                parts[head] = rest
+                parts[head] = rest.rstrip(".")
             elif text and not parts["Rule"]:
                 parts["Rule"] = text
         return Rule(

@@ -12,7 +12,9 @@ from edge_ser.corpora.clip import Clip
 from edge_ser.runtime.pipeline import Pipeline, recording_scores
 
 
-def clip_scores(pipeline: Pipeline, clips: Sequence[Clip], advance: Callable[[int], None]) -> NDArray[np.float64]:
+def clip_scores(
+    pipeline: Pipeline, clips: Sequence[Clip], advance: Callable[[int], None]
+) -> NDArray[np.float64]:
     """Integer scores of each clip, segments averaged by their seconds.
 
     Args:

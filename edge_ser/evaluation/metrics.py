@@ -85,7 +85,9 @@ def score(
         The scores; classes that no label has are left out of the averages.
     """
     every = np.arange(len(classes))
-    precision, recall, f1, support = precision_recall_fscore_support(labels, decisions, labels=every, zero_division=0)
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, decisions, labels=every, zero_division=0
+    )
     there = support > 0
     confusion = confusion_matrix(labels, decisions, labels=every)
     return Score(
@@ -103,7 +105,9 @@ def score(
     )
 
 
-def constant_score(labels: NDArray[np.int64], speakers: Sequence[str], classes: Sequence[str], constant: int) -> Score:
+def constant_score(
+    labels: NDArray[np.int64], speakers: Sequence[str], classes: Sequence[str], constant: int
+) -> Score:
     """Scores of always deciding on one class: what a predictor that has not listened reaches."""
     return score(labels, np.full_like(labels, constant), speakers, classes)
 

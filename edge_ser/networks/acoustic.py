@@ -24,7 +24,9 @@ def build_acoustic(spec: SystemSpec, batch_size: int | None = None) -> keras.Mod
         float32 (B, frames, channels, 1), features / 255 → float32 (B, 1, 1, acoustic.embedding).
     """
     acoustic = spec.acoustic
-    inputs = keras.Input((spec.segment_frames, spec.frontend.channels, 1), batch_size=batch_size, name="features")
+    inputs = keras.Input(
+        (spec.segment_frames, spec.frontend.channels, 1), batch_size=batch_size, name="features"
+    )
     x = inputs
     for index, channels in enumerate(acoustic.stem):
         x = relu(conv(x, channels, 3, f"stem{index}"), f"stem{index}")

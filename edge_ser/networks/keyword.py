@@ -1,5 +1,6 @@
 """DSResNet-SE, the keyword net (Xu & Zhang, "Depthwise Separable Convolutional ResNet with Squeeze-and-Excitation
-Blocks for Small-Footprint Keyword Spotting", Interspeech 2020, arXiv 2004.12200)."""
+Blocks for Small-Footprint Keyword Spotting", Interspeech 2020, arXiv 2004.12200).
+"""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ def build_keyword(spec: SystemSpec, batch_size: int | None = None) -> keras.Mode
         float32 (B, frames, channels, 1), features / 255 → float32 (B, 1, 1, keyword.embedding).
     """
     width = spec.keyword.width
-    inputs = keras.Input((spec.keyword_frames, spec.frontend.channels, 1), batch_size=batch_size, name="features")
+    inputs = keras.Input(
+        (spec.keyword_frames, spec.frontend.channels, 1), batch_size=batch_size, name="features"
+    )
     x = relu(conv(inputs, width, 3, "stem", stride=2), "stem")
     for index in range(spec.keyword.blocks):
         # Every second block halves the map and widens: 1, 2, 2, 3, 3, … times the stem's width.

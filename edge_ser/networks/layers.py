@@ -20,7 +20,9 @@ _MOMENTUM = 0.9
 
 def conv(x: Tensor, channels: int, kernel: int | tuple[int, int], name: str, stride: int = 1) -> Tensor:
     """Convolution without bias, then BatchNorm, which the converter folds; (B, H, W, C) → (B, H', W', channels)."""
-    x = layers.Conv2D(channels, kernel, strides=stride, padding="same", use_bias=False, name=f"{name}_conv")(x)
+    x = layers.Conv2D(channels, kernel, strides=stride, padding="same", use_bias=False, name=f"{name}_conv")(
+        x
+    )
     return layers.BatchNormalization(momentum=_MOMENTUM, name=f"{name}_bn")(x)
 
 

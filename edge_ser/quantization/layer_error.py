@@ -69,7 +69,12 @@ def _computed(interpreter: Any) -> dict[str, int]:
     """Name → index of every tensor that an operator writes, in execution order."""
     names = {entry["index"]: entry["name"] for entry in interpreter.get_tensor_details()}
     operators = interpreter._get_ops_details()
-    return {names[int(index)]: int(index) for operator in operators for index in operator["outputs"] if int(index) in names}
+    return {
+        names[int(index)]: int(index)
+        for operator in operators
+        for index in operator["outputs"]
+        if int(index) in names
+    }
 
 
 def _run(interpreter: Any, value: NDArray[np.generic]) -> None:

@@ -43,7 +43,8 @@ class QuantizedSystem:
                 "acoustic": self.acoustic.keras_difference,
             },
             "layers": {
-                net: [{"tensor": row.tensor, "snr_db": row.snr_db} for row in rows] for net, rows in self.errors.items()
+                net: [{"tensor": row.tensor, "snr_db": row.snr_db} for row in rows]
+                for net, rows in self.errors.items()
             },
         }
 

@@ -65,7 +65,13 @@ class Pipeline:
     """A bundle made ready to run."""
 
     def __init__(
-        self, spec: SystemSpec, net_input: NetInput, acoustic: Net, keyword: Net, fusion: IntegerHead, words: IntegerHead
+        self,
+        spec: SystemSpec,
+        net_input: NetInput,
+        acoustic: Net,
+        keyword: Net,
+        fusion: IntegerHead,
+        words: IntegerHead,
     ) -> None:
         self.spec = spec
         self.fusion = fusion
@@ -146,16 +152,15 @@ def load_pipeline(bundle: Bundle) -> Pipeline:
     }
     for name, head in (("fusion", fusion), ("words", words)):
         if head.weights.shape != expected[name]:
-            message = f"fusion.npz: {name} weights are {head.weights.shape}; the nets and labels expect {expected[name]}"
+            found = head.weights.shape
+            message = f"fusion.npz: {name} weights are {found}; the nets and labels expect {expected[name]}"
             raise InputError(message)
     return Pipeline(spec, NetInput(tables), acoustic, keyword, fusion, words)
 
 
 def recording_scores(decisions: Iterable[Decision]) -> NDArray[np.float64]:
     """Integer scores of a whole recording: the segments' mean, weighted by how much audio each holds; (classes,)."""
-    total, weight = 0.0, 0.0
-    for decision in decisions:
-        length = decision.end_s - decision.start_s
-        total = total + decision.logits.astype(np.float64) * length
-        weight += length
-    return np.asarray(total / max(weight, 1e-9))
+    decided = list(decisions)
+    seconds = [decision.end_s - decision.start_s for decision in decided]
+    mean: NDArray[np.float64] = np.average([decision.logits for decision in decided], axis=0, weights=seconds)
+    return mean

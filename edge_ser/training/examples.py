@@ -10,6 +10,7 @@ from functools import lru_cache
 from multiprocessing import get_context
 from os import cpu_count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +89,8 @@ def make_examples(
         InputError: an audio file cannot be read; it is named.
     """
     jobs = [
-        _Job(clip, label, context_s, frontend, augment, seed) for clip, label in zip(clips, labels, strict=True)
+        _Job(clip, label, context_s, frontend, augment, seed)
+        for clip, label in zip(clips, labels, strict=True)
     ]
     count = workers or cpu_count() or 1
     examples: list[Example] = []
@@ -147,8 +149,12 @@ def _example(job: _Job) -> Example:
 
 def save_examples(path: Path, examples: Sequence[Example]) -> None:
     """Write examples to an npz file, atomically."""
-    flat = [(version, focus) for example in examples for version, focus in zip(example.versions, example.focuses, strict=True)]
-    arrays = {
+    flat = [
+        (version, focus)
+        for example in examples
+        for version, focus in zip(example.versions, example.focuses, strict=True)
+    ]
+    arrays: dict[str, Any] = {
         "frames": np.concatenate([version for version, _ in flat]),
         "lengths": np.array([len(version) for version, _ in flat], dtype=np.int64),
         "focuses": np.array([focus for _, focus in flat], dtype=np.int64).reshape(-1, 2),
@@ -185,7 +191,9 @@ def load_examples(path: Path) -> list[Example]:
     return examples
 
 
-def place(features: Features, focus: tuple[int, int], frames: int, slack: int, rng: np.random.Generator) -> Features:
+def place(
+    features: Features, focus: tuple[int, int], frames: int, slack: int, rng: np.random.Generator
+) -> Features:
     """Cut or pad features to ``frames`` frames around the focus.
 
     A focus longer than the window is cut at random. A shorter one lands anywhere inside the window where that
@@ -204,7 +212,11 @@ def place(features: Features, focus: tuple[int, int], frames: int, slack: int, r
     """
     first, last = focus
     spare = frames - (last - first)
-    start = first + int(rng.integers(0, -spare + 1)) if spare < 0 else first - int(rng.integers(0, min(spare, slack) + 1))
+    start = (
+        first + int(rng.integers(0, -spare + 1))
+        if spare < 0
+        else first - int(rng.integers(0, min(spare, slack) + 1))
+    )
     return cut(features, start, frames)
 
 
@@ -261,7 +273,9 @@ class Epochs:
         smoothing = self.recipe.label_smoothing
         targets = np.eye(self.classes, dtype=np.float32)[labels] * (1 - smoothing) + smoothing / self.classes
         counts = np.bincount(labels, minlength=self.classes)
-        weights = (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[labels].astype(np.float32)
+        weights = (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[labels].astype(
+            np.float32
+        )
         inputs = batch.astype(np.float32)
         if augment.mixup:
             inputs, targets = mixup(inputs, targets, rng, augment.mixup)
@@ -282,4 +296,3 @@ def units_per_db(frontend: FrontendSpec) -> float:
         return 0.0
     per_db = 2**frontend.log.scale_shift * np.log(10) / 20
     return float(per_db * 255 / (frontend.feature_high - frontend.feature_low))
-

@@ -77,7 +77,9 @@ def fit_fusion(
     names = np.asarray(speakers)
     candidates: dict[str, float | None] = {"none": None, **{f"{penalty:g}": penalty for penalty in penalties}}
     losses = {
-        name: _held_out_loss(logits, words, labels, names, penalty) if len(set(speakers)) > 1 else float(penalty is not None)
+        name: _held_out_loss(logits, words, labels, names, penalty)
+        if len(set(speakers)) > 1
+        else float(penalty is not None)
         for name, penalty in candidates.items()
     }
     penalty = candidates[min(losses, key=lambda name: losses[name])]
@@ -91,7 +93,11 @@ def fit_fusion(
 
 
 def _held_out_loss(
-    logits: Floats, words: Floats, labels: NDArray[np.int64], speakers: NDArray[np.str_], penalty: float | None
+    logits: Floats,
+    words: Floats,
+    labels: NDArray[np.int64],
+    speakers: NDArray[np.str_],
+    penalty: float | None,
 ) -> float:
     total = 0.0
     for speaker in sorted(set(speakers.tolist())):
@@ -131,5 +137,7 @@ def _fit(
         return loss, gradient
 
     start = np.zeros(1 + (classes + classes * inputs if used else 0))
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=[(-4, 4)] + [(None, None)] * (len(start) - 1))
+    found = minimize(
+        objective, start, jac=True, method="L-BFGS-B", bounds=[(-4, 4)] + [(None, None)] * (len(start) - 1)
+    )
     return unpack(found.x)

@@ -85,7 +85,9 @@ def train_net(
     for epoch in range(done, recipe.epochs):
         started = time.monotonic()
         x, y, weights = epochs.epoch(epoch)
-        history = model.fit(x, y, sample_weight=weights, batch_size=recipe.batch_size, shuffle=False, verbose=0)
+        history = model.fit(
+            x, y, sample_weight=weights, batch_size=recipe.batch_size, shuffle=False, verbose=0
+        )
         predicted = model.predict(inputs, batch_size=256, verbose=0).argmax(axis=1)
         line = {
             "epoch": epoch + 1,

@@ -11,7 +11,7 @@ from typing import Any
 
 import edge_ser
 from edge_ser.corpora.clip import Clip
-from edge_ser.files import read_json, write_json
+from edge_ser.files import read_json, sha256_hex, write_json
 
 _DONE = "done.json"
 _KEY = "key.json"
@@ -20,7 +20,7 @@ _ROOMS = ("acoustics.py", "audio.py", "augment.py", "spec.py", "frontend", "netw
 
 def digest(value: Any) -> str:
     """SHA-256 of a JSON-able value."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return sha256_hex(json.dumps(value, sort_keys=True).encode())
 
 
 def code_digest() -> str:
@@ -35,12 +35,12 @@ def code_digest() -> str:
 
 
 def clips_digest(clips: Sequence[Clip], labels: Sequence[int]) -> str:
-    """SHA-256 over which stretches of which files have which label; a file counts by name, size and date."""
-    rows = []
-    for clip, label in zip(clips, labels, strict=True):
-        status = clip.path.stat()
-        place = [clip.path.as_posix(), status.st_size, status.st_mtime_ns]
-        rows.append([*place, clip.start_s, clip.end_s, clip.speaker, label])
+    """SHA-256 over which stretches of which files have which label; a file counts by what is in it."""
+    contents = {path: sha256_hex(path.read_bytes()) for path in {clip.path for clip in clips}}
+    rows = [
+        [contents[clip.path], clip.start_s, clip.end_s, clip.speaker, label]
+        for clip, label in zip(clips, labels, strict=True)
+    ]
     return digest(rows)
 
 

@@ -15,7 +15,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.manifest import Manifest
-from edge_ser.corpora.splits import PARTS
+from edge_ser.corpora.splits import PARTS, Part
 from edge_ser.errors import InputError
 from edge_ser.files import replacing
 from edge_ser.networks.acoustic import build_acoustic
@@ -23,13 +23,24 @@ from edge_ser.networks.keyword import build_keyword
 from edge_ser.networks.layers import with_classifier
 from edge_ser.spec import AugmentSpec, RecipeSpec, SystemSpec
 from edge_ser.training import stages
-from edge_ser.training.examples import Epochs, Example, cut, load_examples, make_examples, place_centred, save_examples
+from edge_ser.training.examples import (
+    Epochs,
+    Example,
+    cut,
+    load_examples,
+    make_examples,
+    place_centred,
+    save_examples,
+)
 from edge_ser.training.fusion import FloatHead, fit_fusion
 from edge_ser.training.loop import WEIGHTS, Validation, train_net
 from edge_ser.training.segments import Segments, cut_segments
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """``progress(description, total)`` is a context that yields ``advance(steps)``."""
+
+Labelled = Mapping[Part, tuple[Sequence[Clip], Sequence[int]]]
+"""Clips and their class indices, by part."""
 
 _KEYWORD_CONTEXT_S = 0.4
 """Surroundings kept around a word, so that its one-second window holds what the device would hear."""
@@ -81,7 +92,9 @@ class FloatSystem:
         return segments.per_clip(fused), segments.per_clip(self.alone.logits(acoustic))
 
 
-def train_system(spec: SystemSpec, emotions: Manifest, words: Manifest, folder: Path, progress: Progress) -> FloatSystem:
+def train_system(
+    spec: SystemSpec, emotions: Manifest, words: Manifest, folder: Path, progress: Progress
+) -> FloatSystem:
     """Train the keyword net, the acoustic net and the fusion head.
 
     Args:
@@ -129,9 +142,13 @@ def calibration_features(spec: SystemSpec, folder: Path) -> tuple[NDArray[np.uin
     Taken at equal steps through the training examples as recorded, so that the same training gives the same set.
     """
     words = [
-        place_centred(one.versions[0], one.focuses[0], spec.keyword_frames) for one in _spread(spec, folder, "keyword")
+        place_centred(one.versions[0], one.focuses[0], spec.keyword_frames)
+        for one in _spread(spec, folder, "keyword")
     ]
-    emotions = [cut(one.versions[0], one.focuses[0][0], spec.segment_frames) for one in _spread(spec, folder, "acoustic")]
+    emotions = [
+        cut(one.versions[0], one.focuses[0][0], spec.segment_frames)
+        for one in _spread(spec, folder, "acoustic")
+    ]
     return np.stack(words), np.stack(emotions)
 
 
@@ -143,7 +160,7 @@ def _spread(spec: SystemSpec, folder: Path, net: str) -> list[Example]:
 
 def _examples(
     spec: SystemSpec,
-    parts: Mapping[str, tuple[Sequence[Clip], Sequence[int]]],
+    parts: Labelled,
     recipe: RecipeSpec,
     context_s: float,
     folder: Path,
@@ -159,7 +176,9 @@ def _examples(
         [inputs, asdict(spec.frontend), asdict(recipe.augment), seed, context_s, stages.code_digest()]
     )
     if not stages.is_done(folder, key):
-        with progress(folder.name.replace("-", " "), sum(len(clips) for clips, _ in parts.values())) as advance:
+        with progress(
+            folder.name.replace("-", " "), sum(len(clips) for clips, _ in parts.values())
+        ) as advance:
             for part, (clips, labels) in parts.items():
                 augment = recipe.augment if part == "train" else AugmentSpec(copies=0)
                 examples = make_examples(clips, labels, spec.frontend, augment, seed, context_s, advance)
@@ -170,9 +189,13 @@ def _examples(
 
 def _train_keyword(spec: SystemSpec, words: Manifest, folder: Path, progress: Progress) -> None:
     index = {word: at for at, word in enumerate(spec.keyword.classes)}
-    parts = {part: (words.part(part), [index[str(clip.keyword)] for clip in words.part(part)]) for part in PARTS}
+    parts: Labelled = {
+        part: (words.part(part), [index[str(clip.keyword)] for clip in words.part(part)]) for part in PARTS
+    }
     recipe, seed = spec.training.keyword, spec.training.seed
-    examples, examples_key = _examples(spec, parts, recipe, _KEYWORD_CONTEXT_S, folder / "keyword-examples", progress)
+    examples, examples_key = _examples(
+        spec, parts, recipe, _KEYWORD_CONTEXT_S, folder / "keyword-examples", progress
+    )
     stage = folder / "keyword"
     key = stages.digest([asdict(spec.keyword), asdict(recipe), seed, examples_key])
     if stages.is_done(stage, key):
@@ -182,7 +205,9 @@ def _train_keyword(spec: SystemSpec, words: Manifest, folder: Path, progress: Pr
     epochs = Epochs(examples["train"], len(index), frames, recipe, spec.frontend, seed, centred=True)
     keras.utils.set_random_seed(seed)
     with progress("keyword net", recipe.epochs) as advance:
-        model = train_net(build_keyword(spec), epochs, validation, recipe, _KEYWORD_DROPOUT, seed, stage, advance)
+        model = train_net(
+            build_keyword(spec), epochs, validation, recipe, _KEYWORD_DROPOUT, seed, stage, advance
+        )
     inputs = test.features[..., np.newaxis] / np.float32(255)
     decided = model.predict(inputs, batch_size=256, verbose=0).argmax(axis=1)
     scores = {
@@ -204,7 +229,7 @@ def _train_acoustic(
     spec: SystemSpec, clips: Sequence[Clip], validation: Segments, folder: Path, progress: Progress
 ) -> None:
     index = {name: at for at, name in enumerate(spec.acoustic.classes)}
-    parts = {"train": (clips, [index[str(clip.emotion)] for clip in clips])}
+    parts: Labelled = {"train": (clips, [index[str(clip.emotion)] for clip in clips])}
     recipe, seed = spec.training.acoustic, spec.training.seed
     examples, examples_key = _examples(spec, parts, recipe, 0.0, folder / "acoustic-examples", progress)
     stage = folder / "acoustic"
@@ -212,7 +237,9 @@ def _train_acoustic(
     if stages.is_done(stage, key):
         return
     watched = Validation(validation.features, validation.segment_labels)
-    epochs = Epochs(examples["train"], len(index), spec.segment_frames, recipe, spec.frontend, seed, centred=False)
+    epochs = Epochs(
+        examples["train"], len(index), spec.segment_frames, recipe, spec.frontend, seed, centred=False
+    )
     keras.utils.set_random_seed(seed)
     with progress("acoustic net", recipe.epochs) as advance:
         train_net(build_acoustic(spec), epochs, watched, recipe, spec.acoustic.dropout, seed, stage, advance)

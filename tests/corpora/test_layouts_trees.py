@@ -9,6 +9,7 @@ import pytest
 
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.registry import layout, layouts, missing_files, read_clips
+from edge_ser.corpora.tree import files_below
 from edge_ser.errors import InputError, MissingError
 from edge_ser.spec import SILENCE
 
@@ -390,3 +391,4 @@ def test_linked_folders_are_followed_once(plant: Plant, tmp_path: Path) -> None:
     (root / "corpus" / "f1").symlink_to(root / "real" / "f1")
     (root / "corpus" / "loop").symlink_to(root / "corpus")
     assert len(read_clips("emovo", root / "corpus")) == 1
+    assert files_below(root / "corpus", (".wav",)) == [root / "corpus" / "f1" / "gio-f1-b1.wav"]

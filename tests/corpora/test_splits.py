@@ -83,6 +83,14 @@ def test_uneven_speakers_split_whole_or_not_at_all(held: dict[str, set[str]], fo
     assert all({each.emotion for each in parts[part]} == classes for part in PARTS)
 
 
+def test_validation_speakers_are_spread_over_the_others() -> None:
+    parts = split_by_speaker(full({f"s{index:02}": "f" for index in range(12)}), 4, 0, 1 / 3)
+    others = sorted({each.speaker for part in ("train", "validation") for each in parts[part]})
+    chosen = {each.speaker for each in parts["validation"]}
+    # One of every third of the nine speakers who do not test.
+    assert [len(chosen & set(others[start : start + 3])) for start in (0, 3, 6)] == [1, 1, 1]
+
+
 def test_a_rare_class_moves_the_choice_of_validation_speakers() -> None:
     people = {f"s{index}": "" for index in range(9)}
     clips = full(people) + [clip(name, 1, "fear") for name in ("s0", "s4", "s8")]

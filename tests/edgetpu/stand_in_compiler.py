@@ -1,7 +1,8 @@
 """A STAND-IN for edgetpu_compiler, for tests only. It is NOT the compiler and compiles nothing.
 
 It takes the compiler's switches, prints what version 16.0 prints (shapes from published logs) and writes
-placeholder bytes. ``STAND_IN`` chooses how it behaves; every call is appended to the file named in ``STAND_IN_CALLS``.
+placeholder bytes. ``STAND_IN`` chooses how it behaves; every call is appended to the file
+named in ``STAND_IN_CALLS``.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ CONV_2D                        3          Mapped to Edge TPU
 """
 PARTIAL = """
 Model successfully compiled but not all operations are supported by the Edge TPU. A percentage of the model\
- will instead run on the CPU, which is slower. If possible, consider updating your model to use only operations\
- supported by the Edge TPU. For details, visit g.co/coral/model-reqs.
+ will instead run on the CPU, which is slower. If possible, consider updating your model to use only\
+ operations supported by the Edge TPU. For details, visit g.co/coral/model-reqs.
 Number of operations that will run on Edge TPU: 3
 Number of operations that will run on CPU: 1
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +19,20 @@ from edge_ser.spec import BudgetSpec
 MakeBundle = Callable[..., Path]
 
 
+@pytest.fixture
+def no_arena(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without tflite-micro, which is also faster."""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "tflite_micro" else find(name)
+    )
+
+
 def _items(bundle: Bundle, limits: BudgetSpec | None = None) -> dict[str, BudgetItem]:
     return {item.name: item for item in budget(bundle, limits or BudgetSpec()).items}
 
 
+@pytest.mark.usefixtures("no_arena")
 def test_what_is_not_compiled_is_predicted(make_bundle: MakeBundle) -> None:
     bundle = read_bundle(make_bundle())
     items = _items(bundle)
@@ -33,8 +44,11 @@ def test_what_is_not_compiled_is_predicted(make_bundle: MakeBundle) -> None:
     assert items["int8_bytes"].ok
     assert items["int8_drop_points"].value is None
     assert "skipped" in items["int8_drop_points"].detail
+    assert items["arena_bytes"].value is None
+    assert "tflite-micro is not installed" in items["arena_bytes"].detail
 
 
+@pytest.mark.usefixtures("no_arena")
 def test_compiled_files_count_as_they_are(make_bundle: MakeBundle) -> None:
     bundle = read_bundle(make_bundle())
     compiled = bundle.with_members(
@@ -46,6 +60,7 @@ def test_compiled_files_count_as_they_are(make_bundle: MakeBundle) -> None:
     assert _items(bundle.with_members({"keyword_edgetpu.tflite": bytes(9)}))["compiled_bytes"].predicted
 
 
+@pytest.mark.usefixtures("no_arena")
 @pytest.mark.parametrize(
     ("limits", "broken"),
     [
@@ -62,12 +77,14 @@ def test_the_item_that_broke_is_named(limits: BudgetSpec, broken: list[str], mak
     assert report.within == (not broken)
 
 
+@pytest.mark.usefixtures("no_arena")
 @pytest.mark.parametrize("drop", ["1.5", True, None])
 def test_a_drop_that_is_no_number_is_skipped(drop: object, make_bundle: MakeBundle) -> None:
     bundle = read_bundle(make_bundle(reports__quantize=json.dumps({"drop": drop}).encode()))
     assert _items(bundle)["int8_drop_points"].value is None
 
 
+@pytest.mark.usefixtures("no_arena")
 def test_an_improvement_by_int8_is_within(make_bundle: MakeBundle) -> None:
     bundle = read_bundle(make_bundle(reports__quantize=b'{"drop": -0.4}'))
     assert _items(bundle, BudgetSpec(int8_drop=0.0))["int8_drop_points"].ok

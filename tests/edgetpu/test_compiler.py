@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from edge_ser.edgetpu import compiler
 from edge_ser.edgetpu.compiler import (
     TableRow,
     compile_models,
@@ -167,6 +169,25 @@ def test_what_cannot_be_read_is_a_check_error(
         compile_models(stand_in(behaviour), {"net": b"x"})
 
 
+def test_a_compiler_that_does_not_end_is_stopped_with_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "edgetpu_compiler"
+    late = tmp_path / "late"
+    program.write_text(
+        f'#!/bin/sh\ncase "$1" in --version) echo "Edge TPU Compiler version 16.0.1"; exit;; esac\n'
+        f'(sleep 3; touch "{late}") &\nwait\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(compiler, "_GRACE_S", 0)
+    begin = time.monotonic()
+    with pytest.raises(CheckError, match="no end after 1 s"):
+        compile_models(program, {"net": b"x"}, timeout_s=1)
+    assert time.monotonic() - begin < 2.5
+    time.sleep(2.5)
+    assert not late.exists()
+
+
 def test_names_that_cannot_be_files_are_refused(stand_in: Callable[..., Path]) -> None:
     with pytest.raises(InputError, match="letters"):
         compile_models(stand_in(), {"../net": b"x"})
@@ -181,13 +202,13 @@ def test_where_the_compiler_is_looked_for(
 ) -> None:
     assert find_compiler(None) is None
     program = stand_in()
-    assert find_compiler(str(program)) == program.resolve()
+    assert find_compiler(str(program)) == program.absolute()
     monkeypatch.setenv("EDGETPU_COMPILER", str(program))
-    assert find_compiler(None) == program.resolve()
+    assert find_compiler(None) == program.absolute()
     assert find_compiler(str(tmp_path / "absent")) is None
     monkeypatch.delenv("EDGETPU_COMPILER")
     monkeypatch.setenv("PATH", str(program.parent))
-    assert find_compiler(None) == program.resolve()
+    assert find_compiler(None) == program.absolute()
 
 
 def test_another_program_is_not_taken_for_the_compiler() -> None:

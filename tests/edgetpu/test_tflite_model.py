@@ -14,7 +14,10 @@ from hypothesis import strategies as st
 from tflite_builder import Builder, small_net
 
 from edge_ser.edgetpu import schema
+from edge_ser.edgetpu.latency import estimate
 from edge_ser.edgetpu.model import load_model, read_model
+from edge_ser.edgetpu.rules import check_model
+from edge_ser.edgetpu.targets import TARGETS
 from edge_ser.errors import InputError
 
 REAL = (
@@ -120,7 +123,10 @@ def test_damaged_files_end_in_input_error(changes: list[tuple[int, int]]) -> Non
     for place, value in changes:
         struct.pack_into("<I", data, place % (len(data) - 4), value)
     try:
-        read_model(bytes(data), "damaged")
+        model = read_model(bytes(data), "damaged")
+        report = check_model(model)
+        assert len(report.ops) == len(model.operators)
+        assert estimate(model, TARGETS["usb2"]).ms.mid > 0
     except InputError as error:
         assert "damaged" in str(error)  # noqa: PT017
 
