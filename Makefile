@@ -47,8 +47,7 @@ help:
 
 edgetpu: $(PLACE)/budget.json
 	@if [ -e $(PLACE)/.worked ]; then rm $(PLACE)/.worked; else echo 'Nothing changed: no work was done.'; fi
-	@$(EDGE_SER) show $(BUNDLE)
-	@if [ -n '$(REQUIRE_COMPILER)' ]; then $(EDGE_SER) compile $(BUNDLE) --verify; fi
+	@$(EDGE_SER) show $(BUNDLE) $(if $(REQUIRE_COMPILER),--require-compiled)
 	@$(EDGE_SER) budget $(BUNDLE) >/dev/null
 
 $(TRAIN_READY): pyproject.toml constraints.txt
@@ -95,8 +94,7 @@ $(PLACE)/check.json: $(PLACE)/int8.edgeser $(EDGETPU_CODE)
 
 # Exit 3 says that there is no compiler: the bundle is then the int8 one, which runs on any CPU.
 $(BUNDLE): $(PLACE)/int8.edgeser $(PLACE)/check.json $(PLACE)/compiler
-	@code=0; $(EDGE_SER) compile $< -o $@ || code=$$?; if [ $$code -ne 0 ] && [ $$code -ne 3 ]; then exit $$code; fi
-	@if [ ! -e $@ ] || [ $@ -ot $< ]; then cp $< $@.part && mv $@.part $@; fi
+	@$(EDGE_SER) compile $< -o $@ || [ $$? -eq 3 ]
 	@$(worked)
 
 # Over budget is said after the table, not instead of it.

@@ -169,9 +169,9 @@ class AcousticSpec(_Strict):
     """
 
     classes: tuple[str, ...]
-    stem: tuple[int, ...] = (32, 48, 64)
-    dim: int = 96
-    blocks: int = 2
+    stem: tuple[int, ...] = (48, 64, 96)
+    dim: int = 128
+    blocks: int = 1
     mixing: Literal["gated", "none"] = "gated"
     embedding: int = 64
     segment_s: float = 3.0

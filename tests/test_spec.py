@@ -314,7 +314,7 @@ class TestGeometry:
 def _specs(draw: st.DrawFn) -> SystemSpec:
     step = draw(st.integers(5, 32))
     segment = draw(st.floats(0.5, 20))
-    upper = draw(st.floats(100, 4000))
+    upper = draw(st.floats(100, 3999))
     data = {
         "name": draw(st.from_regex(r"[a-z0-9][a-z0-9_-]{0,8}", fullmatch=True)),
         "frontend": {

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from edge_ser.bundle import Bundle
     from edge_ser.edgetpu.compiler import CompileResult
 
+_REPORT = "reports/compile.json"
+
 
 def compile_bundle(
     bundle: Annotated[
@@ -24,13 +26,17 @@ def compile_bundle(
     compiler: Annotated[
         str | None, typer.Option(help="The edgetpu_compiler to run; else EDGETPU_COMPILER, else the path.")
     ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the result here and leave BUNDLE as it is.")
+    ] = None,
     timeout: Annotated[int, typer.Option(min=1, help="Seconds for one model.")] = 180,
     as_json: JsonFlag = False,
 ) -> None:
     """Compile both nets for the Edge TPU in one call, so that they share the chip's memory.
 
     The compiled files are added to the bundle. Ends with 1 where an operation stays on the host, parameters
-    are streamed or the budget is broken, and with 3 where there is no compiler; then sizes are predicted.
+    are streamed or the budget is broken, and with 3 where there is no compiler; then sizes are predicted, and
+    with --output the bundle is written with that prediction.
 
     Example: edge-ser compile build/tiny/tiny.edgeser
     """
@@ -44,13 +50,15 @@ def compile_bundle(
     found = find_compiler(compiler)
     if found is None:
         data = _predicted(system)
+        if output is not None:
+            write_bundle(output, system.with_members({_REPORT: json_bytes(data)}))
         emit(data, as_json, lambda: _render(bundle, data))
         message = f"{NOT_FOUND}; {INSTALL_HINT}; the bundle runs on the CPU as it is"
         raise MissingError(message)
     result = compile_models(found, {name: system.member(f"{name}.tflite") for name in NETS}, timeout)
     data = _measured(result)
     files = {f"{name}_edgetpu.tflite": model.data for name, model in result.models.items()}
-    write_bundle(bundle, system.with_members({**files, "reports/compile.json": json_bytes(data)}))
+    write_bundle(output or bundle, system.with_members({**files, _REPORT: json_bytes(data)}))
     emit(data, as_json, lambda: _render(bundle, data))
     problems = _problems(result, data["total_bytes"], system.spec.budget.compiled_bytes)
     if problems:

@@ -8,8 +8,13 @@ from typing import Annotated
 import typer
 
 from edge_ser import __version__
+from edge_ser.cli.budget import budget
+from edge_ser.cli.check import check
 from edge_ser.cli.classify import classify
+from edge_ser.cli.compile import compile_bundle
 from edge_ser.cli.corpus import corpus_app
+from edge_ser.cli.doctor import doctor
+from edge_ser.cli.estimate import estimate
 from edge_ser.cli.features import features
 from edge_ser.cli.output import say
 from edge_ser.cli.quantize import quantize
@@ -42,8 +47,9 @@ def _options(
 
 
 app.add_typer(corpus_app, name="corpus")
-for command in (features, train, quantize, classify, show):
+for command in (features, train, quantize, check, estimate, budget, show, classify, doctor):
     app.command()(command)
+app.command("compile")(compile_bundle)
 
 
 def main() -> None:

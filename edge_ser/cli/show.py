@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 def show(
     bundle: Annotated[Path, typer.Argument(help="A bundle, e.g. build/base/base.edgeser.")],
+    require_compiled: Annotated[
+        bool,
+        typer.Option(
+            "--require-compiled", help="End with 3 where the bundle is not compiled for the Edge TPU."
+        ),
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Print one table of a bundle: files and their bytes against the budget, scores, and the Edge TPU's part.
@@ -28,6 +34,12 @@ def show(
     opened = read_bundle(bundle)
     data = _facts(bundle, opened)
     emit(data, as_json, lambda: _render(data))
+    if require_compiled and not data["compiled"]:
+        from edge_ser.edgetpu.compiler import INSTALL_HINT, NOT_FOUND
+        from edge_ser.errors import MissingError
+
+        message = f"{NOT_FOUND}; {INSTALL_HINT}"
+        raise MissingError(message)
 
 
 def _facts(path: Path, bundle: Bundle) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from edge_ser.corpora.synthetic_layout import KEYWORDS_FILE, UTTERANCES_FILE
 from edge_ser.corpora.synthetic_prosody import check_emotions
 from edge_ser.corpora.synthetic_session import Row, SessionPlan, SessionRows, record_session
 from edge_ser.corpora.synthetic_voices import make_voices
-from edge_ser.errors import MissingError
+from edge_ser.errors import InputError, MissingError
 from edge_ser.files import replacing_folder, write_json
 from edge_ser.spec import SyntheticSpec
 
@@ -78,7 +78,7 @@ def make_corpus(
         What was made.
 
     Raises:
-        InputError: an emotion has no recipe, or the folder cannot be written.
+        InputError: an emotion has no recipe, a keyword cannot be cut out, or the folder cannot be written.
         MissingError: espeak-ng is not installed or does not run.
     """
     check_emotions(emotions)
@@ -98,6 +98,7 @@ def make_corpus(
             progress(1)
         utterances = [row for session in sessions for row in session.utterances]
         keywords = [row for session in sessions for row in session.keywords]
+        _check_keywords(words, keywords)
         _write_rows(folder / UTTERANCES_FILE, utterances)
         _write_rows(folder / KEYWORDS_FILE, keywords)
         summary = SyntheticSummary(
@@ -131,6 +132,15 @@ def _record(plans: list[SessionPlan], workers: int) -> Iterator[SessionRows]:
         raise MissingError(message) from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _check_keywords(words: tuple[str, ...], rows: Iterable[Row]) -> None:
+    """Refuse keywords that espeak-ng says only as a part of something else, so that no clip can be cut."""
+    for word in sorted(set(words) - {row["keyword"] for row in rows}):
+        message = (
+            f"espeak-ng never says the keyword {word!r} as words of its own; choose another spelling or word"
+        )
+        raise InputError(message)
 
 
 def _ignore_interrupts() -> None:

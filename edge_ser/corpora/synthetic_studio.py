@@ -27,7 +27,7 @@ from edge_ser.corpora.synthetic_voices import Voice
 SAMPLE_RATE_HZ = 16_000
 
 SPEECH_DBFS = -26.0
-"""Active level of a plain utterance, the nominal level of ITU-T P.56 test speech."""
+"""Active level of a plain utterance: the usual level of telephone test speech (ITU-T P.830)."""
 
 _LEVEL_SPREAD_DB = 1.0
 _HEADROOM_DB = -9.0
@@ -154,7 +154,8 @@ def make_noises(
 
 def find(words: tuple[TimedWord, ...], keyword: str) -> Iterator[TimedWord]:
     """Where a keyword, which may be several words, is heard."""
-    wanted = keyword.replace("-", " ").split()
+    # As the words of a synthesiser come: without hyphens, and without apostrophes at their ends.
+    wanted = [part.strip("'") for part in keyword.replace("-", " ").split()]
     for first in range(len(words)):
         for last in range(first, min(len(words), first + len(wanted))):
             heard = " ".join(word.word for word in words[first : last + 1]).replace("-", " ").split()

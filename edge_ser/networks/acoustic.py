@@ -29,10 +29,15 @@ def build_acoustic(spec: SystemSpec, batch_size: int | None = None) -> keras.Mod
     )
     x = inputs
     for index, channels in enumerate(acoustic.stem):
-        x = relu(conv(x, channels, 3, f"stem{index}"), f"stem{index}")
-        x = layers.MaxPooling2D(2, name=f"stem{index}_pool")(x)
+        if index == 0:
+            # The full map is by far the largest: halving it inside the convolution saves most of the time and memory.
+            x = relu(conv(x, channels, 5, "stem0", stride=2), "stem0")
+        else:
+            x = relu(conv(x, channels, 3, f"stem{index}"), f"stem{index}")
+            x = layers.MaxPooling2D(2, name=f"stem{index}_pool")(x)
         x = squeeze_excite(x, f"stem{index}_se")
     x = relu(conv(x, acoustic.dim, 3, "tokens"), "tokens")
+    x = squeeze_excite(x, "tokens_se")
     for index in range(acoustic.blocks):
         x = _block(x, acoustic.mixing, f"block{index}")
     x = layers.GlobalAveragePooling2D(keepdims=True, name="pool")(x)

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.signal import fftconvolve
 
 from edge_ser.acoustics import make_noise
 from edge_ser.audio import read_audio
@@ -133,7 +132,7 @@ def test_other_words_are_no_keywords_and_stand_clear_of_them(
 
 
 def test_words_are_where_the_tables_say() -> None:
-    # The same word said alone by the same voice in the same manner is found, by correlation, at the place recorded.
+    # The same word said alone by the same voice in the same manner matches best at the place recorded.
     voice = next(one for one in make_voices(40, 1) if one.sex == "f")
     with synthesizer() as engine:
         studio = Studio(engine, voice, {"white": make_noise(np.random.default_rng(0), 16_000, "white")})
@@ -151,18 +150,24 @@ def test_words_are_where_the_tables_say() -> None:
             alone = studio.record(word, delivery, np.random.default_rng(100 + seed))
             (place,), (own,) = find(whole.words, word), find(alone.words, word)
             cut = alone.samples[round(own.start_s * SAMPLE_RATE_HZ) : round(own.end_s * SAMPLE_RATE_HZ)]
-            # Envelopes in steps of 5 ms: the fine structure differs with the intonation.
-            track, mark = envelope(whole.samples), envelope(cut)
-            energy = np.sqrt(np.convolve(track**2, np.ones(len(mark)), mode="valid"))
-            match = fftconvolve(track, mark[::-1], mode="valid") / (energy * np.linalg.norm(mark))
+            track, mark = spectra(whole.samples), spectra(cut)
+            places = range(len(track) - len(mark) + 1)
+            match = [
+                np.sum(track[at : at + len(mark)] * mark) / norm(track[at : at + len(mark)]) for at in places
+            ]
             offsets.append(abs(float(np.argmax(match)) * 0.005 - place.start_s))
             assert 0.5 < (place.end_s - place.start_s) / (own.end_s - own.start_s) < 2
-    assert max(offsets) < 0.06, offsets
+    assert max(offsets) < 0.02, offsets
 
 
-def envelope(samples: np.ndarray) -> np.ndarray:
-    frames = samples[: len(samples) // 80 * 80].astype(float).reshape(-1, 80)
-    return np.sqrt(np.mean(frames**2, axis=1))
+def spectra(samples: np.ndarray) -> np.ndarray:
+    """Square roots of magnitudes, one row every 5 ms; only below 4 kHz, where the speech is."""
+    windows = np.lib.stride_tricks.sliding_window_view(samples.astype(float), 160)[::80]
+    return np.sqrt(np.abs(np.fft.rfft(windows * np.hanning(160)))[:, :40])
+
+
+def norm(values: np.ndarray) -> float:
+    return float(np.sqrt(np.sum(values**2)))
 
 
 def test_body_size_moves_words_with_the_sound() -> None:
@@ -243,15 +248,22 @@ def test_without_the_wheel_the_error_says_how_to_get_it(
 def test_all_voices_exist_and_differ() -> None:
     assert set(VARIANTS) <= installed_variants()
     voices = make_voices(len(VARIANTS) * len(LANGUAGES), 1)
-    assert len({voice.espeak_name for voice in voices}) == len(voices) >= 400 - len(LANGUAGES) * 5
-    assert len({voice.variant for voice in make_voices(40, 1)}) == 40
+    assert len({voice.espeak_name for voice in voices}) == len(voices) >= 400
+    assert len({voice.variant for voice in make_voices(48, 1)}) == 48
     sexes = Counter(voice.sex for voice in make_voices(48, 1))
-    assert min(sexes["f"], sexes["m"]) >= 12
+    assert min(sexes["f"], sexes["m"]) >= 8
     assert make_voices(20, 1) == make_voices(48, 1)[:20]
     assert make_voices(20, 2) != make_voices(20, 1)
     with synthesizer() as engine:
         for language in LANGUAGES:
-            engine.choose_voice(f"{language}+f2")
+            engine.choose_voice(f"{language}+f1")
+
+
+def test_no_variant_breathes() -> None:
+    # espeak-ng computes breath noise from memory that it never set: such a voice would differ from run to run.
+    for name in VARIANTS:
+        text = (espeak._paths()[1] / "voices" / "!v" / name).read_text(encoding="utf-8", errors="replace")
+        assert not [line for line in text.splitlines() if line.startswith("breath ")], name
 
 
 def test_sexes_are_those_of_the_variants_own_files() -> None:
@@ -276,7 +288,7 @@ def test_shares_leave_room_for_plain_sentences() -> None:
 def test_wording_is_a_cue_but_no_proof() -> None:
     rng = np.random.default_rng(0)
     keywords = tuple(KEYWORD_SENTENCES)
-    said = {emotion: [draw_sentence(rng, emotion, keywords) for _ in range(800)] for emotion in RECIPES}
+    said = {emotion: [draw_sentence(rng, emotion, keywords) for _ in range(500)] for emotion in RECIPES}
 
     def emotions_of(word: str) -> dict[str, float]:
         counts = {emotion: sum(holds(text, word) for text in texts) for emotion, texts in said.items()}
@@ -292,7 +304,8 @@ def test_wording_is_a_cue_but_no_proof() -> None:
         assert min(emotions_of(word).values()) > 0.01
     assert max(emotions_of("no").values()) < 0.4
     for texts in said.values():
-        assert sum(any(holds(text, word) for word in keywords) for text in texts) < 0.8 * len(texts)
+        # Three in four at most, and four standard deviations of 500 draws.
+        assert sum(any(holds(text, word) for word in keywords) for text in texts) < 0.83 * len(texts)
 
 
 def test_sentences_hold_the_keyword_and_no_other() -> None:
@@ -317,6 +330,16 @@ def test_keywords_of_several_words_are_found() -> None:
     assert [said.start_s for said in find(words, "oh")] == [0, 3, 5]
     assert list(find(words, "the")) == []
     assert list(find((), "oh")) == []
+    spelled = (TimedWord("x", 0, 1), TimedWord("ray", 1, 2), TimedWord("goin", 2, 3))
+    assert [said.end_s for said in find(spelled, "x-ray")] == [2]
+    assert [said.end_s for said in find(spelled, "goin'")] == [3]
+
+
+def test_any_keyword_of_a_spec_is_spoken_and_found(tmp_path: Path) -> None:
+    words = ("oh no", "don't", "x-ray", "the", "know")
+    make_corpus(tmp_path / "corpus", SPEC, words, ("neutral", "fear"), lambda _: None, workers=1)
+    counts = Counter(clip.keyword for clip in SYNTHETIC_WORDS.read(tmp_path / "corpus"))
+    assert min(counts[word] for word in words) >= 8 * 5
 
 
 @pytest.mark.parametrize("emotion", ["surprise", "boredom"])
