@@ -19,6 +19,8 @@ JsonFlag = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, nothing else there.")
 ]
 
+_LOG_WIDTH = 120
+
 
 def stderr_console() -> Console:
     """The console for progress and words."""
@@ -45,14 +47,20 @@ def emit(data: dict[str, Any], as_json: bool, render: Callable[[], RenderableTyp
         return
     from rich.console import Console
 
-    Console().print(render())
+    console = Console()
+    if not console.is_terminal:
+        # A log file has no width; rich would fold at 80 columns.
+        console = Console(width=_LOG_WIDTH)
+    console.print(render())
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> RenderableType:
     """A plain table; columns whose cells are all numbers (or look like them) are set flush right."""
+    from rich.console import Group
     from rich.table import Table
+    from rich.text import Text
 
-    grid = Table(title=title, title_justify="left", title_style="bold")
+    grid = Table()
     for index, column in enumerate(columns):
         cells = [row[index] for row in rows]
         grid.add_column(
@@ -60,7 +68,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         )
     for row in rows:
         grid.add_row(*(str(cell) for cell in row))
-    return grid
+    # Not as the table's own title, which would be wrapped at the table's width.
+    return Group(Text(title, style="bold"), grid)
 
 
 def _numeric(cell: object) -> bool:

@@ -98,7 +98,7 @@ def _render(data: dict[str, Any]) -> RenderableType:
     if data["params"]:
         rows.append(("parameters", f"{data['params']:,}", ""))
     rows.extend(_budget_row(item) for item in data["budget"])
-    where = f"{data['corpus']}, test speakers" + (", SYNTHETIC" if data["synthetic"] else "")
+    where = "SYNTHETIC test speakers" if data["synthetic"] else f"{data['corpus']}, test speakers"
     for name, score in data["scores"].items():
         rows.append(
             (f"{name}: UAR, macro-F1", f"{100 * score['uar']:.1f} %, {100 * score['macro_f1']:.1f} %", where)

@@ -1,8 +1,8 @@
 """How the synthetic voices sound in each emotion: rate, pitch, range, level, brightness and pauses.
 
-The directions follow I. R. Murray and J. L. Arnott, "Toward the simulation of emotion in synthetic speech: A
-review of the literature on human vocal emotion", J. Acoust. Soc. Am. 93(2), 1993; the sizes are chosen so
-that the emotions overlap as acted ones do.
+The directions are mostly those collected by I. R. Murray and J. L. Arnott, "Toward the simulation of emotion in
+synthetic speech: A review of the literature on human vocal emotion", J. Acoust. Soc. Am. 93(2), 1993; the sizes
+are ours, chosen so that a linear classifier on hand-made features is right in three of four cases.
 """
 
 from __future__ import annotations
