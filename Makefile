@@ -40,7 +40,7 @@ CONFIG = $(CORPUS) $(ROOT_OF_CORPUS) $(WORDS) $(ROOT_OF_WORDS)
 
 worked = touch $(PLACE)/.worked
 
-.PHONY: edgetpu test lint format budget show clean distclean help FORCE
+.PHONY: edgetpu test lint format budget show constraints clean distclean help FORCE
 
 help:
 	@sed -n '1,2s/^# //p' Makefile; echo 'Also: make lint, make budget, make show, make clean (build/), make distclean (environments too)'
@@ -119,6 +119,13 @@ lint: $(DEV_READY)
 format: $(DEV_READY)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+# Every extra, newest versions that pyproject.toml allows, in an environment of its own.
+constraints:
+	rm -rf $(BUILD)/constraints && $(PYTHON) -m venv $(BUILD)/constraints
+	$(BUILD)/constraints/bin/pip install --quiet --disable-pip-version-check '.[train,mic,board,micro,dev]'
+	{ sed -n '/^#/p' constraints.txt; $(BUILD)/constraints/bin/pip freeze --exclude edge-ser | sort -f; } > constraints.part
+	mv constraints.part constraints.txt
 
 clean:
 	rm -rf $(BUILD)

@@ -79,6 +79,27 @@ def test_a_missing_compiler_can_be_made_an_error(build: Path) -> None:
     assert "edgetpu_compiler not found" in asked.stderr
 
 
+def test_with_a_compiler_the_compiled_files_are_added(
+    build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a STAND-IN that compiles nothing: what is tested is that make runs it, once, on both nets together."""
+    script = Path(__file__).parent / "edgetpu" / "stand_in_compiler.py"
+    stand_in = tmp_path / "edgetpu_compiler"
+    stand_in.write_text(f"#!{sys.executable}\n" + script.read_text())
+    stand_in.chmod(0o755)
+    calls = tmp_path / "calls"
+    monkeypatch.setenv("STAND_IN_CALLS", str(calls))
+    done = _make(build, "edgetpu", f"EDGETPU_COMPILER={stand_in}", "REQUIRE_COMPILER=1")
+    assert done.returncode == 0, done.stderr
+    assert "keyword_edgetpu.tflite" in done.stdout
+    assert "not compiled" not in done.stdout
+    (call,) = calls.read_text().splitlines()
+    assert "keyword.tflite" in call
+    assert "acoustic.tflite" in call
+    # And back: without it the bundle is the CPU's again, and says so.
+    assert "edgetpu_compiler not found" in _make(build, "edgetpu").stdout
+
+
 def test_scores_stand_beside_a_constant_predictor(bundle: Path) -> None:
     shown = json.loads(_run("show", bundle, "--json").stdout)
     assert shown["synthetic"] is True

@@ -1,6 +1,6 @@
-"""Train and quantise a system with several seeds, and print the scores of the int8 files: mean and spread.
+r"""Train and quantise a system with several seeds, and print the scores of the int8 files: mean and spread.
 
-    .venv/bin/python tools/seeds.py models/crema-d.toml --corpus crema-d --root CREMA-D \\
+    .venv/bin/python tools/seeds.py models/crema-d.toml --corpus crema-d --root CREMA-D \
         --words-root build/crema-d/synthetic -o build/seeds --seeds 1 2 3
 
 Each seed has a folder of its own and resumes where it was stopped; the test speakers are the same for every seed.

@@ -47,11 +47,9 @@ def emit(data: dict[str, Any], as_json: bool, render: Callable[[], RenderableTyp
         return
     from rich.console import Console
 
-    console = Console()
-    if not console.is_terminal:
-        # A log file has no width; rich would fold at 80 columns.
-        console = Console(width=_LOG_WIDTH)
-    console.print(render())
+    # A log file has no width; rich would fold at 80 columns.
+    width = None if sys.stdout.isatty() else _LOG_WIDTH
+    Console(width=width, markup=False, highlight=False).print(render())
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> RenderableType:
@@ -67,7 +65,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
             column, justify="right" if cells and all(_numeric(cell) for cell in cells) else "left"
         )
     for row in rows:
-        grid.add_row(*(str(cell) for cell in row))
+        # As text: rich would take "[micro]" in a cell for markup and swallow it.
+        grid.add_row(*(Text(str(cell)) for cell in row))
     # Not as the table's own title, which would be wrapped at the table's width.
     return Group(Text(title, style="bold"), grid)
 

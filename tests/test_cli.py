@@ -1,0 +1,90 @@
+"""What every command keeps to: quick help with an example, exit codes, JSON alone on standard output."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+COMMANDS = (
+    ("corpus", "list"),
+    ("corpus", "check"),
+    ("corpus", "synth"),
+    ("features",),
+    ("train",),
+    ("quantize",),
+    ("check",),
+    ("compile",),
+    ("estimate",),
+    ("budget",),
+    ("show",),
+    ("classify",),
+    ("doctor",),
+)
+
+
+def _run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edge_ser.cli.main", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_has_an_example(command: tuple[str, ...]) -> None:
+    done = _run(*command, "--help")
+    assert done.returncode == 0
+    assert "Example: edge-ser " + " ".join(command) in " ".join(done.stdout.split())
+
+
+def test_help_needs_nothing_heavy() -> None:
+    """Under half a second on a quiet machine; the cause of a slow help is an import, and that is what is tested."""
+    heavy = "{'tensorflow', 'keras', 'scipy', 'sklearn', 'soundfile', 'ai_edge_litert', 'numpy'}"
+    script = f"import sys, edge_ser.cli.main; sys.exit(' '.join(sorted({heavy} & set(sys.modules))))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"imported for --help: {done.stderr}"
+
+
+def test_help_is_quick() -> None:
+    def once() -> float:
+        started = time.monotonic()
+        _run("--help")
+        return time.monotonic() - started
+
+    # The best of five: other work on the machine only ever adds.
+    assert min(once() for _ in range(5)) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("classify", "absent.edgeser", "a.wav"), "absent.edgeser"),
+        (("train", "absent.toml", "--root", ".", "--words-root", ".", "-o", "out"), "absent.toml"),
+        (("quantize", "absent-folder"), "absent-folder"),
+        (("check", "absent.tflite"), "absent.tflite"),
+        (("corpus", "check", "no-such-corpus", "--root", "."), "no-such-corpus"),
+        (("features", "absent.wav", "-o", "out.npy"), "absent.wav"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_2(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    done = _run(*arguments)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    (line,) = done.stderr.strip().splitlines()
+    assert words in line
+    assert not Path("out").exists()
+
+
+def test_json_is_alone_on_standard_output() -> None:
+    for command in (("corpus", "list"), ("doctor",)):
+        done = _run(*command, "--json")
+        assert done.returncode == 0
+        assert isinstance(json.loads(done.stdout), dict)
+
+
+def test_version() -> None:
+    from edge_ser import __version__
+
+    assert _run("--version").stdout.strip() == f"edge-ser {__version__}"
