@@ -53,7 +53,7 @@ edgetpu: $(PLACE)/budget.json
 $(TRAIN_READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'edge-ser needs Python 3.11 or newer; set PYTHON=python3.11' >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,micro]'
 	touch $@
 
 $(DEV_READY): $(TRAIN_READY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from edge_ser.edgetpu.model import read_model
 from edge_ser.edgetpu.rules import check_model
 from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.networks.keyword import build_keyword
-from edge_ser.networks.layers import with_classifier
-from edge_ser.quantization.convert import Converted, convert_net
 from edge_ser.quantization.layer_error import layer_errors
 from edge_ser.runtime.interpreters import LiteRtNet, output_quantization
-from edge_ser.spec import SystemSpec, load_spec
+from edge_ser.spec import load_spec
+
+if TYPE_CHECKING:
+    from conftest import ConvertedNet
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 TINY = load_spec(MODELS / "tiny.toml")
@@ -32,52 +34,34 @@ def test_sizes(name: str) -> None:
     assert acoustic.count_params() <= 600_000
 
 
-def _features(spec: SystemSpec, frames: int, count: int) -> np.ndarray:
-    return np.random.default_rng(1).integers(
-        0, 256, size=(count, frames, spec.frontend.channels), dtype=np.uint8
-    )
+@pytest.fixture(params=["keyword", "acoustic"])
+def converted(request: pytest.FixtureRequest, tiny_nets: dict[str, ConvertedNet]) -> ConvertedNet:
+    return tiny_nets[request.param]
 
 
-@pytest.fixture(scope="module", params=["keyword", "acoustic"])
-def converted(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, Converted, np.ndarray]:
-    """A net with random weights, converted by the child process that ships."""
-    net = request.param
-    build, classes, frames = (
-        (build_keyword, len(TINY.keyword.classes), TINY.keyword_frames)
-        if net == "keyword"
-        else (build_acoustic, len(TINY.acoustic.classes), TINY.segment_frames)
-    )
-    weights = tmp_path_factory.mktemp(net) / "w.weights.h5"
-    with_classifier(build(TINY), classes, 0.0).save_weights(weights)
-    features = _features(TINY, frames, 12)
-    return net, convert_net(TINY, net, weights, features), features
-
-
-def test_every_operation_maps(converted: tuple[str, Converted, np.ndarray]) -> None:
-    net, files, _ = converted
+def test_every_operation_maps(converted: ConvertedNet) -> None:
+    net, files = converted.name, converted.files
     report = check_model(read_model(files.int8, net))
     assert report.maps_fully, [verdict for verdict in report.ops if not verdict.mapped]
 
 
-def test_no_dense_layer_and_fixed_shapes(converted: tuple[str, Converted, np.ndarray]) -> None:
-    net, files, _ = converted
+def test_no_dense_layer_and_fixed_shapes(converted: ConvertedNet) -> None:
+    net, files = converted.name, converted.files
     model = read_model(files.int8, net)
     names = {operator.name for operator in model.operators}
     assert "FULLY_CONNECTED" not in names
     assert not names & {"SHAPE", "STRIDED_SLICE", "PACK", "BATCH_MATMUL"}
 
 
-def test_the_front_end_goes_in_as_it_is(converted: tuple[str, Converted, np.ndarray]) -> None:
-    net, files, features = converted
+def test_the_front_end_goes_in_as_it_is(converted: ConvertedNet) -> None:
+    net, files, features = converted.name, converted.files, converted.features
     runner = LiteRtNet(files.int8, net, features.shape[1], features.shape[2])
     assert runner.embed(features).dtype == np.uint8
     assert runner.output == output_quantization(files.int8)
 
 
-def test_float_file_equals_keras_and_int8_is_near(converted: tuple[str, Converted, np.ndarray]) -> None:
-    _, files, features = converted
+def test_float_file_equals_keras_and_int8_is_near(converted: ConvertedNet) -> None:
+    files, features = converted.files, converted.features
     assert files.keras_difference < 1e-4
     errors = [
         row.snr_db for row in layer_errors(files.float32, files.int8, features[:4]) if row.snr_db is not None

@@ -1,0 +1,123 @@
+"""The pipeline: what fits the spec runs, what does not is refused, and golden vectors catch another arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from edge_ser.audio import Segment
+from edge_ser.bundle import Bundle
+from edge_ser.errors import CheckError, InputError
+from edge_ser.frontend.tables import make_tables
+from edge_ser.integer_head import Quantized, make_integer_head
+from edge_ser.npz import npy_bytes, npz_bytes
+from edge_ser.runtime.golden import check_golden, golden_members
+from edge_ser.runtime.interpreters import LiteRtNet, output_quantization
+from edge_ser.runtime.pipeline import Decision, load_pipeline, recording_scores
+from edge_ser.spec import load_spec
+
+if TYPE_CHECKING:
+    from conftest import ConvertedNet
+
+TINY = load_spec(Path(__file__).resolve().parents[2] / "models" / "tiny.toml")
+NOISE = (np.random.default_rng(3).normal(size=TINY.segment_samples) * 3000).astype(np.int16)
+
+
+@pytest.fixture(scope="module")
+def bundle(tiny_nets: dict[str, ConvertedNet]) -> Bundle:
+    rng = np.random.default_rng(2)
+    keyword = (TINY.keyword.embedding, output_quantization(tiny_nets["keyword"].files.int8))
+    acoustic = (TINY.acoustic.embedding, output_quantization(tiny_nets["acoustic"].files.int8))
+    classes, words = len(TINY.acoustic.classes), len(TINY.keyword.classes)
+    fusion = make_integer_head(
+        rng.normal(size=(classes, acoustic[0] + keyword[0])), rng.normal(size=classes), [acoustic, keyword]
+    )
+    heads = make_integer_head(rng.normal(size=(words, keyword[0])), rng.normal(size=words), [keyword])
+    members = {
+        "keyword.tflite": tiny_nets["keyword"].files.int8,
+        "acoustic.tflite": tiny_nets["acoustic"].files.int8,
+        "frontend_tables.npz": npz_bytes(make_tables(TINY.frontend).to_arrays()),
+        "fusion.npz": npz_bytes({**fusion.to_arrays("fusion"), **heads.to_arrays("words")}),
+    }
+    made = Bundle(TINY, members, {})
+    return made.with_members(golden_members(load_pipeline(made), NOISE))
+
+
+def test_a_decision(bundle: Bundle) -> None:
+    pipeline = load_pipeline(bundle)
+    decision = pipeline.decide(Segment(0.0, 3.0, NOISE))
+    assert decision.logits.dtype == np.int32
+    assert sum(decision.scores) == pytest.approx(1)
+    assert decision.emotion == TINY.acoustic.classes[int(np.argmax(decision.scores))]
+    assert decision.keyword is None or decision.keyword in TINY.keyword.words
+
+
+def test_equal_samples_give_equal_decisions_whatever_came_before(bundle: Bundle) -> None:
+    pipeline = load_pipeline(bundle)
+    first = pipeline.decide(Segment(0.0, 3.0, NOISE)).logits
+    pipeline.decide(Segment(3.0, 6.0, NOISE[::-1].copy()))
+    assert (pipeline.decide(Segment(6.0, 9.0, NOISE)).logits == first).all()
+
+
+def test_keyword_windows_are_what_the_keyword_net_makes_of_their_frames(
+    bundle: Bundle, tiny_nets: dict[str, ConvertedNet]
+) -> None:
+    pipeline = load_pipeline(bundle)
+    features = pipeline.features(NOISE[np.newaxis])
+    net = LiteRtNet(tiny_nets["keyword"].files.int8, "keyword", TINY.keyword_frames, 40)
+    windows = pipeline.embeddings(features).keyword_windows[0]
+    assert len(windows) == 5
+    for start, window in zip(TINY.keyword_starts, windows, strict=True):
+        assert (net.embed(features[:, start : start + TINY.keyword_frames])[0] == window).all()
+
+
+def test_golden_vectors_hold_here(bundle: Bundle) -> None:
+    check_golden(bundle, load_pipeline(bundle))
+
+
+@pytest.mark.parametrize(
+    ("member", "change", "words"),
+    [("features", 1, "features differs by 1"), ("acoustic_embedding", 3, "acoustic_embedding differs by 3")],
+)
+def test_golden_vectors_name_the_stage_that_differs(
+    bundle: Bundle, member: str, change: int, words: str
+) -> None:
+    name = f"golden/{member}.npy"
+    array = bundle.array(name).copy()
+    array.flat[0] = array.flat[0] + change if array.flat[0] < 100 else array.flat[0] - change
+    with pytest.raises(CheckError, match=words):
+        check_golden(bundle.with_members({name: npy_bytes(array)}), load_pipeline(bundle))
+
+
+def test_a_model_that_is_none_is_refused() -> None:
+    with pytest.raises(InputError, match=r"bad\.tflite"):
+        LiteRtNet(b"not a model at all", "bad.tflite", 49, 40)
+
+
+def test_a_float_model_is_refused(tiny_nets: dict[str, ConvertedNet]) -> None:
+    with pytest.raises(InputError, match="float32"):
+        LiteRtNet(tiny_nets["keyword"].files.float32, "keyword.tflite", TINY.keyword_frames, 40)
+
+
+def test_a_model_of_another_spec_is_refused(bundle: Bundle) -> None:
+    swapped = bundle.with_members({"acoustic.tflite": bundle.member("keyword.tflite")})
+    with pytest.raises(InputError, match="the spec expects"):
+        load_pipeline(swapped)
+
+
+def test_a_head_of_another_size_is_refused(bundle: Bundle) -> None:
+    arrays = bundle.arrays("fusion.npz")
+    small = make_integer_head(np.eye(3), np.zeros(3), [(3, Quantized(0.1, 0))])
+    swapped = bundle.with_members({"fusion.npz": npz_bytes({**arrays, **small.to_arrays("fusion")})})
+    with pytest.raises(InputError, match="fusion weights"):
+        load_pipeline(swapped)
+
+
+def test_a_recording_is_the_mean_of_its_segments_by_seconds() -> None:
+    one = Decision(0.0, 3.0, "anger", (), np.array([30, 0], np.int32), None)
+    other = replace(one, start_s=3.0, end_s=4.0, logits=np.array([-10, 40], np.int32))
+    assert recording_scores([one, other]).tolist() == [20.0, 10.0]
