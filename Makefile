@@ -109,7 +109,7 @@ show:
 	$(EDGE_SER) show $(BUNDLE)
 
 test: $(DEV_READY) $(RUNTIME_VENV)/.ready
-	EDGE_SER_RUNTIME_PYTHON=$(abspath $(RUNTIME_VENV)/bin/python) $(VENV)/bin/python -m pytest -q $(PYTEST_ARGS)
+	EDGE_SER_RUNTIME_PYTHON=$(abspath $(RUNTIME_VENV)/bin/python) $(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(DEV_READY)
 	$(VENV)/bin/ruff check .

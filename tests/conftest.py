@@ -10,11 +10,22 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from edge_ser.quantization.convert import Converted
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+
+# How long one example takes says more about what else the machine is doing than about the code. In CI the same
+# examples are drawn every time, so that a red run can be repeated.
+settings.register_profile("edge-ser", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("edge-ser")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The end-to-end test first: it takes longest, and the other worker does the rest meanwhile."""
+    items.sort(key=lambda item: item.path.name != "test_end_to_end.py")
 
 
 def _finder(variable: str, default: Path) -> Callable[[str], Path]:

@@ -55,6 +55,35 @@ def layer_errors(float32: bytes, int8: bytes, features: NDArray[np.uint8]) -> tu
     )
 
 
+def output_shift(float32: bytes, int8: bytes, features: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """How far the int8 file's output lies below the float file's on average, value by value.
+
+    Rounding shifts the mean of an output; a layer behind it can take the shift back in its bias at no cost (bias
+    correction, Nagel et al., arXiv 1906.04721).
+
+    Args:
+        float32: the float TFLite file.
+        int8: the int8 file with uint8 borders.
+        features: uint8 (n, frames, channels), training speakers.
+
+    Returns:
+        float64 (outputs,), float minus int8.
+    """
+    ground, quantized = _open(float32), _open(int8)
+    leave = quantized.get_output_details()[0]
+    scale, zero_point = leave["quantization"]
+    shift = np.zeros(int(np.prod(leave["shape"])))
+    for one in features:
+        _run(ground, one.astype(np.float32)[np.newaxis, ..., np.newaxis] / np.float32(255))
+        _run(quantized, one[np.newaxis, ..., np.newaxis])
+        expected = ground.get_tensor(ground.get_output_details()[0]["index"]).ravel()
+        shift += (
+            expected - (quantized.get_tensor(leave["index"]).ravel().astype(np.float64) - zero_point) * scale
+        )
+    mean: NDArray[np.float64] = shift / len(features)
+    return mean
+
+
 def _open(model: bytes) -> Any:
     interpreter = Interpreter(
         model_content=model,

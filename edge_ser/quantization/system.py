@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from edge_ser.integer_head import IntegerHead, Quantized, make_integer_head
 from edge_ser.quantization.convert import Converted, convert_net
-from edge_ser.quantization.layer_error import LayerError, layer_errors
+from edge_ser.quantization.layer_error import LayerError, layer_errors, output_shift
 from edge_ser.training.system import FloatSystem, calibration_features, weights_file
 
 _ERROR_INPUTS = 16
@@ -52,7 +54,7 @@ class QuantizedSystem:
 def quantize_system(
     system: FloatSystem, folder: Path, output_of: Callable[[bytes], Quantized], advance: Callable[[int], None]
 ) -> QuantizedSystem:
-    """Convert both nets and fold their embeddings' scales into the integer heads.
+    """Convert both nets and fold their embeddings' scales, and the mean shift of rounding, into the integer heads.
 
     Args:
         system: the trained system.
@@ -71,11 +73,15 @@ def quantize_system(
     advance(1)
     keyword_part = (spec.keyword.embedding, output_of(keyword.int8))
     acoustic_part = (spec.acoustic.embedding, output_of(acoustic.int8))
+    keyword_shift = output_shift(keyword.float32, keyword.int8, keyword_inputs)
+    acoustic_shift = output_shift(acoustic.float32, acoustic.int8, acoustic_inputs)
+    words, fusion = system.words, system.fusion
+    fusion_bias = fusion.bias + fusion.weights @ np.concatenate([acoustic_shift, keyword_shift])
     return QuantizedSystem(
         keyword=keyword,
         acoustic=acoustic,
-        words=make_integer_head(system.words.weights, system.words.bias, [keyword_part]),
-        fusion=make_integer_head(system.fusion.weights, system.fusion.bias, [acoustic_part, keyword_part]),
+        words=make_integer_head(words.weights, words.bias + words.weights @ keyword_shift, [keyword_part]),
+        fusion=make_integer_head(fusion.weights, fusion_bias, [acoustic_part, keyword_part]),
         errors={
             "keyword": layer_errors(keyword.float32, keyword.int8, keyword_inputs[:_ERROR_INPUTS]),
             "acoustic": layer_errors(acoustic.float32, acoustic.int8, acoustic_inputs[:_ERROR_INPUTS]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -100,11 +101,20 @@ def make_examples(
             advance(1)
         return examples
     # Spawned, not forked: a fork of a process in which TensorFlow has started its threads can hang.
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        for example in pool.map(_example, jobs, chunksize=8):
-            examples.append(example)
-            advance(1)
+    with ProcessPoolExecutor(count, get_context("spawn"), initializer=_ignore_interrupts) as pool:
+        try:
+            for example in pool.map(_example, jobs, chunksize=8):
+                examples.append(example)
+                advance(1)
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return examples
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C to the parent, which ends the pool; otherwise every worker prints a traceback."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @lru_cache(maxsize=4)

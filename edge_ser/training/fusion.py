@@ -8,7 +8,7 @@ validation speaker at a time; where they help nobody, they keep weights near zer
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,9 @@ from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
 Floats = NDArray[np.float64]
+
+_NONE = "none"
+"""The candidate that leaves the keywords out."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class FusionFit:
         head: on [acoustic embedding, keyword embedding].
         temperature: the acoustic logits were divided by it.
         penalty: the L2 penalty chosen; ``None`` where keywords were left out because they helped nobody.
-        held_out_loss: mean cross-entropy of left-out validation speakers, by penalty, ``"none"`` for no keywords.
+        held_out_loss: mean cross-entropy of left-out validation speakers, by penalty; ``"none"`` is no keywords.
     """
 
     head: FloatHead
@@ -75,37 +78,52 @@ def fit_fusion(
     mean, spread = keyword_embeddings.mean(axis=0), keyword_embeddings.std(axis=0) + 1e-3
     words = (keyword_embeddings.astype(np.float64) - mean) / spread
     names = np.asarray(speakers)
-    candidates: dict[str, float | None] = {"none": None, **{f"{penalty:g}": penalty for penalty in penalties}}
+    tried: dict[str, float | None] = {_NONE: None, **{f"{penalty:g}": penalty for penalty in penalties}}
     losses = {
-        name: _held_out_loss(logits, words, labels, names, penalty)
-        if len(set(speakers)) > 1
-        else float(penalty is not None)
-        for name, penalty in candidates.items()
+        name: _held_out_losses(logits, words, labels, names, penalty) for name, penalty in tried.items()
     }
-    penalty = candidates[min(losses, key=lambda name: losses[name])]
+    penalty = tried[_choose(losses)]
     sharpness, weights, bias = _fit(logits, words, labels, penalty)
     keyword_weights = weights / spread
     head = FloatHead(
         weights=np.hstack([acoustic.weights * sharpness, keyword_weights]),
         bias=acoustic.bias * sharpness + bias - keyword_weights @ mean,
     )
-    return FusionFit(head=head, temperature=1 / sharpness, penalty=penalty, held_out_loss=losses)
+    means = {name: round(float(values.mean()), 6) for name, values in losses.items()}
+    return FusionFit(head=head, temperature=1 / sharpness, penalty=penalty, held_out_loss=means)
 
 
-def _held_out_loss(
+def _choose(losses: Mapping[str, Floats]) -> str:
+    """The candidate with the least loss, unless its gain over no keywords is within one standard error.
+
+    The simpler of two that cannot be told apart (one-standard-error rule, Breiman et al. 1984): on a corpus whose
+    sentences are the same in every emotion the words must not gain anything.
+    """
+    best = min(losses, key=lambda name: float(losses[name].mean()))
+    gain = losses[_NONE] - losses[best]
+    if len(gain) < 2 or gain.mean() <= gain.std(ddof=1) / np.sqrt(len(gain)):
+        return _NONE
+    return best
+
+
+def _held_out_losses(
     logits: Floats,
     words: Floats,
     labels: NDArray[np.int64],
     speakers: NDArray[np.str_],
     penalty: float | None,
-) -> float:
-    total = 0.0
-    for speaker in sorted(set(speakers.tolist())):
+) -> Floats:
+    """Mean cross-entropy of each speaker under a head fitted on the others; float64 (speakers,), 0 for a lone one."""
+    names = sorted(set(speakers.tolist()))
+    losses = np.zeros(len(names))
+    if len(names) == 1:
+        return losses
+    for at, speaker in enumerate(names):
         out = speakers == speaker
         sharpness, weights, bias = _fit(logits[~out], words[~out], labels[~out], penalty)
         log_p = log_softmax(logits[out] * sharpness + words[out] @ weights.T + bias, axis=1)
-        total -= float(log_p[np.arange(len(log_p)), labels[out]].sum())
-    return round(total / len(labels), 6)
+        losses[at] = -float(log_p[np.arange(len(log_p)), labels[out]].mean())
+    return losses
 
 
 def _fit(

@@ -15,7 +15,11 @@ from edge_ser.files import read_json, sha256_hex, write_json
 
 _DONE = "done.json"
 _KEY = "key.json"
-_ROOMS = ("acoustics.py", "audio.py", "augment.py", "spec.py", "frontend", "networks", "training")
+EXAMPLES_CODE = ("acoustics.py", "audio.py", "augment.py", "frontend", "training/examples.py")
+"""The source that decides what examples are made of clips."""
+
+NET_CODE = ("augment.py", "networks", "training/examples.py", "training/loop.py")
+"""The source that decides what net is trained on examples."""
 
 
 def digest(value: Any) -> str:
@@ -23,11 +27,11 @@ def digest(value: Any) -> str:
     return sha256_hex(json.dumps(value, sort_keys=True).encode())
 
 
-def code_digest() -> str:
-    """SHA-256 of the source that decides what a training gives."""
+def code_digest(rooms: Sequence[str]) -> str:
+    """SHA-256 of the source in some files and folders of the package."""
     package = Path(edge_ser.__file__).parent
     seen = hashlib.sha256()
-    for room in _ROOMS:
+    for room in rooms:
         place = package / room
         for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             seen.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())

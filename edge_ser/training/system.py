@@ -173,7 +173,14 @@ def _examples(
     seed = spec.training.seed
     inputs = {part: stages.clips_digest(clips, labels) for part, (clips, labels) in parts.items()}
     key = stages.digest(
-        [inputs, asdict(spec.frontend), asdict(recipe.augment), seed, context_s, stages.code_digest()]
+        [
+            inputs,
+            asdict(spec.frontend),
+            asdict(recipe.augment),
+            seed,
+            context_s,
+            stages.code_digest(stages.EXAMPLES_CODE),
+        ]
     )
     if not stages.is_done(folder, key):
         with progress(
@@ -197,7 +204,8 @@ def _train_keyword(spec: SystemSpec, words: Manifest, folder: Path, progress: Pr
         spec, parts, recipe, _KEYWORD_CONTEXT_S, folder / "keyword-examples", progress
     )
     stage = folder / "keyword"
-    key = stages.digest([asdict(spec.keyword), asdict(recipe), seed, examples_key])
+    code = stages.code_digest(stages.NET_CODE)
+    key = stages.digest([asdict(spec.keyword), asdict(recipe), seed, examples_key, code])
     if stages.is_done(stage, key):
         return
     frames = spec.keyword_frames
@@ -233,7 +241,8 @@ def _train_acoustic(
     recipe, seed = spec.training.acoustic, spec.training.seed
     examples, examples_key = _examples(spec, parts, recipe, 0.0, folder / "acoustic-examples", progress)
     stage = folder / "acoustic"
-    key = stages.digest([asdict(spec.acoustic), asdict(recipe), seed, examples_key])
+    code = stages.code_digest(stages.NET_CODE)
+    key = stages.digest([asdict(spec.acoustic), asdict(recipe), seed, examples_key, code])
     if stages.is_done(stage, key):
         return
     watched = Validation(validation.features, validation.segment_labels)
