@@ -52,7 +52,7 @@ def train_net(
         validation: watched, never selected on.
         recipe: epochs, batch size, optimiser.
         dropout: before the classifier.
-        seed: of the initial weights' order of batches inside Keras.
+        seed: of dropout; the batches have their own.
         folder: takes the checkpoint, the log and at the end the weights.
         advance: called with 1 for every epoch done, those done before included.
 
