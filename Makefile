@@ -31,7 +31,7 @@ ROOT_OF_WORDS = $(if $(filter synthetic-words,$(WORDS)),$(SYNTHETIC),$(WORDS_ROO
 
 in_rooms = $(foreach room,$(1),$(wildcard edge_ser/$(room).py edge_ser/$(room)/*.py))
 SYNTHETIC_CODE := $(call in_rooms,acoustics audio) $(wildcard edge_ser/corpora/synthetic*.py edge_ser/corpora/espeak.py)
-TRAIN_CODE := $(call in_rooms,acoustics audio augment spec frontend networks training) edge_ser/cli/train.py
+TRAIN_CODE := $(call in_rooms,acoustics audio augment spec spec_file frontend networks training) edge_ser/cli/train.py
 QUANTIZE_CODE := $(call in_rooms,bundle integer_head quantization runtime evaluation) edge_ser/cli/quantize.py
 EDGETPU_CODE := $(call in_rooms,edgetpu)
 

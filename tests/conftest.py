@@ -68,7 +68,7 @@ def tiny_nets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ConvertedNe
     from edge_ser.networks.keyword import build_keyword
     from edge_ser.networks.layers import with_classifier
     from edge_ser.quantization.convert import convert_net
-    from edge_ser.spec import load_spec
+    from edge_ser.spec_file import load_spec
 
     spec = load_spec(REPOSITORY / "models" / "tiny.toml")
     folder = tmp_path_factory.mktemp("tiny-nets")

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_ser.errors import InputError
-from edge_ser.spec import EMOTIONS, FrontendSpec, SystemSpec, load_spec, spec_from_dict
+from edge_ser.spec import EMOTIONS, FrontendSpec, SystemSpec
+from edge_ser.spec_file import load_spec, spec_from_dict
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 

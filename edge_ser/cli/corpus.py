@@ -98,7 +98,7 @@ def synth(
     Example: edge-ser corpus synth -o build/synthetic --spec models/tiny.toml
     """
     from edge_ser.corpora.synthetic import NOTE, make_corpus
-    from edge_ser.spec import load_spec
+    from edge_ser.spec_file import load_spec
 
     _check_replaceable(output)
     system = load_spec(spec)

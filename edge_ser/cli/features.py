@@ -35,7 +35,8 @@ def features(
     from edge_ser.files import sha256_hex, write_atomically
     from edge_ser.frontend.stream import FrontendStream
     from edge_ser.frontend.tables import make_tables
-    from edge_ser.spec import FrontendSpec, load_spec
+    from edge_ser.spec import FrontendSpec
+    from edge_ser.spec_file import load_spec
 
     frontend_spec = FrontendSpec() if spec is None else load_spec(spec).frontend
     stream = FrontendStream(make_tables(frontend_spec))

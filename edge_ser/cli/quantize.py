@@ -42,7 +42,7 @@ def quantize(
     from edge_ser.runtime.golden import golden_members
     from edge_ser.runtime.interpreters import output_quantization
     from edge_ser.runtime.pipeline import load_pipeline
-    from edge_ser.spec import spec_from_dict
+    from edge_ser.spec_file import spec_from_dict
     from edge_ser.training.system import load_system
 
     if not (folder / "train.json").exists():

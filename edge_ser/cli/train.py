@@ -38,7 +38,7 @@ def train(
     from edge_ser.corpora.manifest import write_manifest
     from edge_ser.corpora.selection import emotion_manifest, keyword_manifest
     from edge_ser.files import write_json
-    from edge_ser.spec import load_spec
+    from edge_ser.spec_file import load_spec
 
     spec = load_spec(spec_file)
     if seed is not None:

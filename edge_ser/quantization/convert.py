@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from edge_ser.errors import CheckError
 from edge_ser.files import read_json, write_json
-from edge_ser.spec import SystemSpec, spec_from_dict
+from edge_ser.spec import SystemSpec
+from edge_ser.spec_file import spec_from_dict
 
 NetName = Literal["keyword", "acoustic"]
 

@@ -10,7 +10,8 @@ import pytest
 
 from edge_ser.corpora.selection import emotion_manifest, keyword_manifest
 from edge_ser.errors import InputError
-from edge_ser.spec import UNKNOWN_WORD, SystemSpec, load_spec
+from edge_ser.spec import UNKNOWN_WORD, SystemSpec
+from edge_ser.spec_file import load_spec
 
 BASE = load_spec(Path(__file__).resolve().parents[2] / "models" / "base.toml")
 

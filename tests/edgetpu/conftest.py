@@ -10,7 +10,7 @@ import pytest
 from tflite_builder import small_net
 
 from edge_ser.bundle import Bundle, npz_bytes, write_bundle
-from edge_ser.spec import load_spec
+from edge_ser.spec_file import load_spec
 
 HERE = Path(__file__).resolve().parent
 SPEC = HERE.parents[1] / "models" / "tiny.toml"

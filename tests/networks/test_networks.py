@@ -15,7 +15,7 @@ from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.networks.keyword import build_keyword
 from edge_ser.quantization.layer_error import layer_errors
 from edge_ser.runtime.interpreters import LiteRtNet, output_quantization
-from edge_ser.spec import load_spec
+from edge_ser.spec_file import load_spec
 
 if TYPE_CHECKING:
     from conftest import ConvertedNet

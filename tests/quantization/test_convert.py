@@ -12,7 +12,7 @@ import pytest
 
 from edge_ser.errors import CheckError
 from edge_ser.quantization import convert
-from edge_ser.spec import load_spec
+from edge_ser.spec_file import load_spec
 
 TINY = load_spec(Path(__file__).resolve().parents[2] / "models" / "tiny.toml")
 FEATURES = np.zeros((8, TINY.keyword_frames, 40), np.uint8)

@@ -18,7 +18,7 @@ from edge_ser.npz import npy_bytes, npz_bytes
 from edge_ser.runtime.golden import check_golden, golden_members
 from edge_ser.runtime.interpreters import LiteRtNet, output_quantization
 from edge_ser.runtime.pipeline import Decision, load_pipeline, recording_scores
-from edge_ser.spec import load_spec
+from edge_ser.spec_file import load_spec
 
 if TYPE_CHECKING:
     from conftest import ConvertedNet
