@@ -88,3 +88,17 @@ def test_version() -> None:
     from edge_ser import __version__
 
     assert _run("--version").stdout.strip() == f"edge-ser {__version__}"
+
+
+def test_ctrl_c_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from edge_ser.cli import main as command_line
+
+    def stopped(_path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edge_ser.bundle.read_bundle", stopped)
+    monkeypatch.setattr(sys, "argv", ["edge-ser", "show", "any.edgeser"])
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    assert ended.value.code == 130
+    assert "stopped" in capsys.readouterr().err

@@ -30,6 +30,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+_INTERRUPTED = 130
+"""What typer exits with after Ctrl-C."""
+
 
 def _print_version(value: bool) -> None:
     if value:
@@ -59,9 +62,10 @@ def main() -> None:
     except EdgeSerError as error:
         say(f"edge-ser: {error}")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        say("edge-ser: stopped; nothing half-written was left behind")
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == _INTERRUPTED:
+            say("edge-ser: stopped; nothing half-written was left behind")
+        raise
     except BrokenPipeError:
         sys.exit(0)
 
