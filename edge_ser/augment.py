@@ -10,31 +10,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_ser.acoustics import (
-    Samples,
-    add_noise,
-    add_room,
-    change_gain,
-    change_speed,
-    make_noise,
-    make_room_response,
-)
+from edge_ser.acoustics import Samples, add_noise, add_room, change_speed, make_room_response
 from edge_ser.errors import InputError
 from edge_ser.spec import AugmentSpec
-
-__all__ = [
-    "add_noise",
-    "add_room",
-    "augmented_copies",
-    "change_gain",
-    "change_speed",
-    "make_noise",
-    "make_room_response",
-    "mask_time_and_channels",
-    "mixup",
-    "shift",
-    "shift_gain",
-]
 
 Features = NDArray[np.uint8]
 
@@ -72,24 +50,6 @@ def augmented_copies(
             start = int(rng.integers(max(1, len(noise) - len(copy) + 1)))
             copy = add_noise(copy, noise[start:], rng.uniform(low_db, high_db))
         yield copy
-
-
-def shift(samples: Samples, offset: int, length: int) -> Samples:
-    """Place a clip at ``offset`` (may be negative) in ``length`` samples; zeros around it, the rest is cut.
-
-    Args:
-        samples: int16 (n,).
-        offset: where the clip's first sample lands.
-        length: samples of the result.
-
-    Returns:
-        int16 (length,).
-    """
-    placed = np.zeros(length, dtype=np.int16)
-    start, end = max(0, offset), min(length, offset + len(samples))
-    if end > start:
-        placed[start:end] = samples[start - offset : end - offset]
-    return placed
 
 
 def mask_time_and_channels(

@@ -24,11 +24,9 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from edge_ser import __version__
 from edge_ser.errors import InputError
 from edge_ser.files import parse_json_object, reason, sha256_hex, write_atomically
-from edge_ser.npz import ZIP_ERRORS, inflate, npy_array, npy_bytes, npz_arrays, npz_bytes, zip_bytes
+from edge_ser.npz import ZIP_ERRORS, inflate, npy_array, npz_arrays, zip_bytes
 from edge_ser.spec import SystemSpec
 from edge_ser.spec_file import spec_from_dict
-
-__all__ = ["Bundle", "npy_bytes", "npz_bytes", "read_bundle", "write_bundle"]
 
 FORMAT_NAME = "edgeser"
 FORMAT_MAJOR = 1

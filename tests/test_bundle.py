@@ -17,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_ser import bundle as bundle_module
-from edge_ser.bundle import LIMIT_BYTES, MANIFEST_LIMIT_BYTES, Bundle, npz_bytes, read_bundle, write_bundle
+from edge_ser.bundle import LIMIT_BYTES, MANIFEST_LIMIT_BYTES, Bundle, read_bundle, write_bundle
 from edge_ser.errors import InputError
 from edge_ser.files import sha256_hex
+from edge_ser.npz import npy_bytes, npz_bytes
 from edge_ser.spec import AcousticSpec, KeywordSpec, SystemSpec
 
 Member = tuple[zipfile.ZipInfo, bytes]
@@ -36,7 +37,7 @@ def _make(**more: bytes) -> Bundle:
         "acoustic.tflite": bytes(range(256)) * 4,
         "frontend_tables.npz": npz_bytes({"window": np.arange(8, dtype=np.int16)}),
         "fusion.npz": npz_bytes({"weights": np.ones((2, 3), np.int16), "scale": np.array(0.25)}),
-        "golden/scores.npy": bundle_module.npy_bytes(np.array([3, -4], np.int32)),
+        "golden/scores.npy": npy_bytes(np.array([3, -4], np.int32)),
         "reports/train.json": b'{"macro_f1": 0.5}',
     }
     return Bundle(spec, {**members, **more}, {"corpora": ["synthetic"], "seed": 1, "commit": None})

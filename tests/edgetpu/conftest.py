@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tflite_builder import small_net
 
-from edge_ser.bundle import Bundle, npz_bytes, write_bundle
+from edge_ser.bundle import Bundle, write_bundle
+from edge_ser.npz import npz_bytes
 from edge_ser.spec_file import load_spec
 
 HERE = Path(__file__).resolve().parent
