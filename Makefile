@@ -20,6 +20,8 @@ EDGE_SER ?= $(VENV)/bin/edge-ser
 TRAIN_READY ?= $(VENV)/.train
 DEV_READY ?= $(VENV)/.dev
 RUNTIME_VENV ?= .venv-runtime
+# The C front end is built as the package is installed: what it is made of.
+NATIVE := setup.py $(wildcard firmware_bridge/core/*.[ch])
 COMPILER := $(or $(EDGETPU_COMPILER),$(shell command -v edgetpu_compiler))
 
 PLACE := $(BUILD)/$(SYSTEM)
@@ -40,17 +42,17 @@ CONFIG = $(CORPUS) $(ROOT_OF_CORPUS) $(WORDS) $(ROOT_OF_WORDS)
 
 worked = touch $(PLACE)/.worked
 
-.PHONY: edgetpu test lint format budget show constraints clean distclean help FORCE
+.PHONY: edgetpu test lint format budget show constraints m7-deps clean distclean help FORCE
 
 help:
-	@sed -n '1,2s/^# //p' Makefile; echo 'Also: make lint, make budget, make show, make clean (build/), make distclean (environments too)'
+	@sed -n '1,2s/^# //p' Makefile; echo 'Also: make lint, make budget, make show, make m7-deps (emulated Cortex-M7), make clean (build/), make distclean (environments too)'
 
 edgetpu: $(PLACE)/budget.json
 	@if [ -e $(PLACE)/.worked ]; then rm $(PLACE)/.worked; else echo 'Nothing changed: no work was done.'; fi
 	@$(EDGE_SER) show $(BUNDLE) $(if $(REQUIRE_COMPILER),--require-compiled)
 	@$(EDGE_SER) budget $(BUNDLE) >/dev/null
 
-$(TRAIN_READY): pyproject.toml constraints.txt
+$(TRAIN_READY): pyproject.toml constraints.txt $(NATIVE)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'edge-ser needs Python 3.11 or newer; set PYTHON=python3.11' >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,micro]'
@@ -61,7 +63,7 @@ $(DEV_READY): $(TRAIN_READY)
 	touch $@
 
 # The same package without TensorFlow: proves that the runtime, the checks and the budget do not need it.
-$(RUNTIME_VENV)/.ready: pyproject.toml constraints.txt
+$(RUNTIME_VENV)/.ready: pyproject.toml constraints.txt $(NATIVE)
 	$(PYTHON) -m venv $(RUNTIME_VENV)
 	$(RUNTIME_VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
@@ -132,5 +134,11 @@ clean:
 
 distclean: clean
 	rm -rf $(VENV) $(RUNTIME_VENV) edge_ser.egg-info
+
+# The emulated Cortex-M7: compiler, C library and emulator, Debian's packages.
+m7-deps:
+	@if [ "$$(id -u)" -ne 0 ]; then echo 'm7-deps installs Debian packages: run it as root (sudo make m7-deps)' >&2; exit 2; fi
+	apt-get update -q
+	DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib qemu-system-arm
 
 FORCE:

@@ -83,6 +83,7 @@ class RealFft:
             _wrapped(imag_low - imag_high),
             self._real_twiddles[:, np.newaxis, :],
         )
+        turned_real, turned_imag = _wrapped(turned_real), _wrapped(turned_imag)
         out_real[low], out_imag[low] = (sum_real + turned_real) >> 1, (sum_imag + turned_imag) >> 1
         # The middle bin is written twice, as in the original; this second value is the one that stays.
         out_real[high], out_imag[high] = (sum_real - turned_real) >> 1, (turned_imag - sum_imag) >> 1

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_ser.frontend.quantize import quantize_features
-from edge_ser.frontend.reference import Frontend
+from edge_ser.frontend.engine import open_frontend, quantize_features
 from edge_ser.frontend.tables import FrontendTables
 
 
@@ -15,7 +14,7 @@ class NetInput:
 
     def __init__(self, tables: FrontendTables) -> None:
         self._tables = tables
-        self._frontend = Frontend(tables)
+        self._frontend = open_frontend(tables)
 
     def features(self, samples: NDArray[np.int16]) -> NDArray[np.uint8]:
         """uint8 (clips, frames, channels) of int16 (clips, samples)."""

@@ -29,7 +29,7 @@ _SCALARS: Final = {
     "sample_rate_hz": _Range(1, 65_535),
     "window_samples": _Range(65, 1024),
     "step_samples": _Range(1, 1024),
-    "channels": _Range(1, 255),
+    "channels": _Range(1, 80),
     "noise_reduction": _Range(0, 1),
     "smoothing_bits": _Range(0, 14),
     "even_smoothing": _Range(0, 1 << design.NOISE_BITS),
