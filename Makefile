@@ -22,6 +22,7 @@ DEV_READY ?= $(VENV)/.dev
 RUNTIME_VENV ?= .venv-runtime
 # The C front end is built as the package is installed: what it is made of.
 NATIVE := setup.py $(wildcard firmware_bridge/core/*.[ch])
+C_CODE := $(wildcard firmware_bridge/core/*.[ch] firmware_bridge/boards/*/*.[ch] firmware_bridge/boards/*/*.cc)
 COMPILER := $(or $(EDGETPU_COMPILER),$(shell command -v edgetpu_compiler))
 
 PLACE := $(BUILD)/$(SYSTEM)
@@ -42,10 +43,10 @@ CONFIG = $(CORPUS) $(ROOT_OF_CORPUS) $(WORDS) $(ROOT_OF_WORDS)
 
 worked = touch $(PLACE)/.worked
 
-.PHONY: edgetpu test lint format budget show constraints m7-deps clean distclean help FORCE
+.PHONY: edgetpu test lint format budget show constraints m7-deps stock clean distclean help FORCE
 
 help:
-	@sed -n '1,2s/^# //p' Makefile; echo 'Also: make lint, make budget, make show, make m7-deps (emulated Cortex-M7), make clean (build/), make distclean (environments too)'
+	@sed -n '1,2s/^# //p' Makefile; echo 'Also: make lint, make budget, make show, make m7-deps (emulated Cortex-M7), make stock, make clean (build/), make distclean (environments too)'
 
 edgetpu: $(PLACE)/budget.json
 	@if [ -e $(PLACE)/.worked ]; then rm $(PLACE)/.worked; else echo 'Nothing changed: no work was done.'; fi
@@ -55,11 +56,11 @@ edgetpu: $(PLACE)/budget.json
 $(TRAIN_READY): pyproject.toml constraints.txt $(NATIVE)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo 'edge-ser needs Python 3.11 or newer; set PYTHON=python3.11' >&2; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,micro]'
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,micro,plot]'
 	touch $@
 
 $(DEV_READY): $(TRAIN_READY)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,micro,dev]'
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,micro,plot,dev]'
 	touch $@
 
 # The same package without TensorFlow: proves that the runtime, the checks and the budget do not need it.
@@ -110,22 +111,30 @@ budget:
 show:
 	$(EDGE_SER) show $(BUNDLE)
 
+# The original C library, which judges the front end; without the package index its tests skip.
+stock: $(DEV_READY)
+	$(VENV)/bin/python -m firmware_bridge.stock
+
+# Two workers on two cores: a library that starts threads of its own would only be in their way.
 test: $(DEV_READY) $(RUNTIME_VENV)/.ready
-	EDGE_SER_RUNTIME_PYTHON=$(abspath $(RUNTIME_VENV)/bin/python) $(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@$(VENV)/bin/python -m firmware_bridge.stock >/dev/null || echo 'Without it the tests against the stock front end skip.' >&2
+	OPENBLAS_NUM_THREADS=1 EDGE_SER_RUNTIME_PYTHON=$(abspath $(RUNTIME_VENV)/bin/python) $(VENV)/bin/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: $(DEV_READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/clang-format --dry-run --Werror $(C_CODE)
 	$(VENV)/bin/mypy
 
 format: $(DEV_READY)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+	$(VENV)/bin/clang-format -i $(C_CODE)
 
 # Every extra, newest versions that pyproject.toml allows, in an environment of its own.
 constraints:
 	rm -rf $(BUILD)/constraints && $(PYTHON) -m venv $(BUILD)/constraints
-	$(BUILD)/constraints/bin/pip install --quiet --disable-pip-version-check '.[train,mic,board,micro,dev]'
+	$(BUILD)/constraints/bin/pip install --quiet --disable-pip-version-check '.[train,plot,mic,board,micro,dev]'
 	{ sed -n '/^#/p' constraints.txt; $(BUILD)/constraints/bin/pip freeze --exclude edge-ser | sort -f; } > constraints.part
 	mv constraints.part constraints.txt
 

@@ -15,6 +15,7 @@ COMMANDS = (
     ("corpus", "check"),
     ("corpus", "synth"),
     ("features",),
+    ("parity",),
     ("train",),
     ("quantize",),
     ("check",),
@@ -66,6 +67,7 @@ def test_help_is_quick() -> None:
         (("check", "absent.tflite"), "absent.tflite"),
         (("corpus", "check", "no-such-corpus", "--root", "."), "no-such-corpus"),
         (("features", "absent.wav", "-o", "out.npy"), "absent.wav"),
+        (("parity", "--spec", "absent.toml"), "absent.toml"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_2(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:

@@ -19,14 +19,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from edge_ser.audio import read_audio
 from edge_ser.errors import EdgeSerError, MissingError
-from edge_ser.frontend import native
+from edge_ser.frontend.extension import BUILT, WHY_NOT
 from edge_ser.frontend.native import NativeFrontend
 from edge_ser.frontend.reference import Frontend
 from edge_ser.frontend.tables import make_tables
@@ -76,14 +76,15 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         samples = _ten_minutes(arguments.recordings)
-        tables = {
-            "everything on": _measure(
-                _implementations(EVERYTHING, with_pymicro=True), samples, arguments.turns
-            ),
-            "default front end": _measure(
-                _implementations(FrontendSpec(), with_pymicro=False), samples, arguments.turns
-            ),
-        }
+        with threadpool_limits(1):
+            tables = {
+                "everything on": _measure(
+                    _implementations(EVERYTHING, with_pymicro=True), samples, arguments.turns
+                ),
+                "default front end": _measure(
+                    _implementations(FrontendSpec(), with_pymicro=False), samples, arguments.turns
+                ),
+            }
     except EdgeSerError as error:
         print(f"bench_frontend: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
@@ -116,8 +117,8 @@ def _ten_minutes(recordings: list[Path]) -> Samples:
 
 
 def _implementations(spec: FrontendSpec, with_pymicro: bool) -> dict[str, Run]:
-    if not native.BUILT:
-        raise MissingError(native.WHY_NOT)
+    if not BUILT:
+        raise MissingError(WHY_NOT)
     tables = make_tables(spec)
     c, numpy = NativeFrontend(tables), Frontend(tables)
     runs: dict[str, Run] = {
@@ -132,36 +133,13 @@ def _implementations(spec: FrontendSpec, with_pymicro: bool) -> dict[str, Run]:
 
 def _tensorflow_op(spec: FrontendSpec) -> Run:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow
-    from tensorflow.lite.experimental.microfrontend.python.ops import audio_microfrontend_op
+    import tensorflow as tf
 
-    tensorflow.config.threading.set_inter_op_parallelism_threads(1)
-    tensorflow.config.threading.set_intra_op_parallelism_threads(1)
-    noise, pcan = spec.noise_reduction, spec.pcan
+    from edge_ser.training.tensorflow_frontend import op_features
 
-    def run(samples: Samples) -> int:
-        features: Any = audio_microfrontend_op.audio_microfrontend(
-            tensorflow.constant(samples),
-            sample_rate=spec.sample_rate_hz,
-            window_size=spec.window_ms,
-            window_step=spec.step_ms,
-            num_channels=spec.channels,
-            upper_band_limit=spec.upper_hz,
-            lower_band_limit=spec.lower_hz,
-            smoothing_bits=noise.smoothing_bits,
-            even_smoothing=noise.even_smoothing,
-            odd_smoothing=noise.odd_smoothing,
-            min_signal_remaining=noise.min_signal_remaining if noise.enabled else 1.0,
-            enable_pcan=pcan.enabled,
-            pcan_strength=pcan.strength,
-            pcan_offset=pcan.offset,
-            gain_bits=pcan.gain_bits,
-            enable_log=spec.log.enabled,
-            scale_shift=spec.log.scale_shift,
-        )
-        return len(features.numpy())
-
-    return run
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    return lambda samples: len(op_features(spec, samples))
 
 
 def _pymicro_features(samples: Samples) -> int:

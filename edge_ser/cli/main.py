@@ -17,6 +17,7 @@ from edge_ser.cli.doctor import doctor
 from edge_ser.cli.estimate import estimate
 from edge_ser.cli.features import features
 from edge_ser.cli.output import say
+from edge_ser.cli.parity import parity
 from edge_ser.cli.quantize import quantize
 from edge_ser.cli.show import show
 from edge_ser.cli.train import train
@@ -50,7 +51,7 @@ def _options(
 
 
 app.add_typer(corpus_app, name="corpus")
-for command in (features, train, quantize, check, estimate, budget, show, classify, doctor):
+for command in (features, parity, train, quantize, check, estimate, budget, show, classify, doctor):
     app.command()(command)
 app.command("compile")(compile_bundle)
 

@@ -154,9 +154,10 @@ def gain_table(strength: float, offset: float, gain_bits: int, input_bits: int) 
 
     def gain(noise: int) -> int:
         base = np.float32(noise) / np.float32(1 << input_bits) + np.float32(offset)
-        value = np.float32(1 << gain_bits) * np.float32(
-            exact.power(float(base), -float(np.float32(strength)))
-        )
+        with np.errstate(over="ignore"):  # infinity is above the limit, and limited like everything there
+            value = np.float32(1 << gain_bits) * np.float32(
+                exact.power(float(base), -float(np.float32(strength)))
+            )
         return INT16_MAX if value > INT16_MAX else int(value + np.float32(0.5))
 
     rows = [(gain(0), 0, 0), (gain(1), 0, 0)]

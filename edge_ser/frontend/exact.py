@@ -31,7 +31,9 @@ def log1p(value: float) -> float:
 
 
 def power(base: float, exponent: float) -> float:
-    """``base ** exponent`` for ``base`` > 0, correctly rounded to double precision."""
+    """``base ** exponent`` for ``base`` >= 0, correctly rounded to double precision; 1 for ``exponent`` 0."""
+    if exponent == 0:
+        return 1.0
     with localcontext(_CONTEXT):
         return float((Decimal(exponent) * Decimal(base).ln()).exp())
 

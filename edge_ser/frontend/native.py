@@ -12,20 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ser.errors import InputError, MissingError
+from edge_ser.frontend.extension import BUILT, NATIVE, WHY_NOT
 from edge_ser.frontend.reference import check_samples
 from edge_ser.frontend.tables import FrontendTables
-
-try:
-    from edge_ser.frontend import _native  # type: ignore[attr-defined]  # made by setup.py
-except ImportError as error:
-    _native = None
-    WHY_NOT = f"{error}; install a C compiler (apt install gcc libc6-dev), then reinstall edge-ser"
-    """Why the extension is missing and how to get it; ``""`` where it is there."""
-else:
-    WHY_NOT = ""
-
-BUILT = _native is not None
-"""Whether the extension is there."""
 
 _POINTERS = (
     "window",
@@ -67,7 +56,7 @@ class NativeFrontend:
     """
 
     def __init__(self, tables: FrontendTables) -> None:
-        if _native is None:
+        if not BUILT:
             raise MissingError(WHY_NOT)
         self.tables = tables
         self._c_tables = _CTables(tables)
@@ -102,7 +91,7 @@ class NativeStream:
     """
 
     def __init__(self, tables: FrontendTables) -> None:
-        if _native is None:
+        if not BUILT:
             raise MissingError(WHY_NOT)
         self._state = _State(_CTables(tables))
         self._channels = tables.channels
@@ -121,12 +110,12 @@ class NativeStream:
 
 def quantize_features(features: NDArray[np.uint16], low: int, high: int) -> NDArray[np.uint8]:
     """As :func:`edge_ser.frontend.quantize.quantize_features`, in C."""
-    if _native is None:
+    if not BUILT:
         raise MissingError(WHY_NOT)
     contiguous = np.ascontiguousarray(features, np.uint16)
     values = np.empty(features.shape, np.uint8)
-    ffi = _native.ffi
-    _native.lib.eser_quantize_features(
+    ffi = NATIVE.ffi
+    NATIVE.lib.eser_quantize_features(
         ffi.from_buffer("uint16_t[]", contiguous),
         ffi.from_buffer("uint8_t[]", values, require_writable=True),
         values.size,
@@ -141,13 +130,13 @@ class _CTables:
 
     def __init__(self, tables: FrontendTables) -> None:
         self.tables = tables
-        struct: Any = _native.ffi.new("EserFrontendTables *")
+        struct: Any = NATIVE.ffi.new("EserFrontendTables *")
         for name in _NUMBERS:
             setattr(struct, name, int(getattr(tables, name)))
         for name in _POINTERS:
             array = getattr(tables, name)
             pointer = "uint16_t[]" if array.dtype == np.uint16 else "int16_t[]"
-            setattr(struct, name, _native.ffi.from_buffer(pointer, array))
+            setattr(struct, name, NATIVE.ffi.from_buffer(pointer, array))
         self.struct = struct
 
 
@@ -156,23 +145,23 @@ class _State:
 
     def __init__(self, c_tables: _CTables) -> None:
         self._c_tables = c_tables  # keeps alive what the struct points to
-        self._struct: Any = _native.ffi.new("EserFrontend *")
-        status = _native.lib.eser_frontend_init(self._struct, c_tables.struct)
-        if status != _native.lib.ESER_OK:
+        self._struct: Any = NATIVE.ffi.new("EserFrontend *")
+        status = NATIVE.lib.eser_frontend_init(self._struct, c_tables.struct)
+        if status != NATIVE.lib.ESER_OK:
             message = (
                 "front-end tables: larger than the native front end holds; make them again from the spec"
             )
             raise InputError(message)
 
     def reset(self) -> None:
-        _native.lib.eser_frontend_reset(self._struct)
+        NATIVE.lib.eser_frontend_reset(self._struct)
 
     def frames(self, samples: int) -> int:
-        return int(_native.lib.eser_frontend_frames(self._struct, samples))
+        return int(NATIVE.lib.eser_frontend_frames(self._struct, samples))
 
     def feed(self, samples: NDArray[np.int16], features: NDArray[np.uint16]) -> None:
-        ffi = _native.ffi
-        _native.lib.eser_frontend_feed(
+        ffi = NATIVE.ffi
+        NATIVE.lib.eser_frontend_feed(
             self._struct,
             ffi.from_buffer("int16_t[]", samples),
             len(samples),

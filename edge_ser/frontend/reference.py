@@ -7,6 +7,7 @@ works on all frames at once.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,25 @@ from edge_ser.frontend.tables import FrontendTables
 _BLOCK_FRAMES: Final = 64
 """Frames that go through the FFT together: few enough to stay in the processor's cache."""
 _UINT16_MAX: Final = 0xFFFF
+
+
+@dataclass(frozen=True, eq=False)
+class FrontendTrace:
+    """One recording after each stage; ``None`` where the stage is off.
+
+    Attributes:
+        filter_bank: uint32 (frames, channels), root of each channel's energy.
+        noise_reduction: uint32 (frames, channels), the same less the noise.
+        pcan: uint32 (frames, channels), after gain control, 6 bits of it fraction.
+        log: uint32 (frames, channels), about ``2**log_shift * ln`` of the last stage before it.
+        features: uint16 (frames, channels), the last stage that is on, saturated.
+    """
+
+    filter_bank: NDArray[np.uint32]
+    noise_reduction: NDArray[np.uint32] | None
+    pcan: NDArray[np.uint32] | None
+    log: NDArray[np.uint32] | None
+    features: NDArray[np.uint16]
 
 
 class Frontend:
@@ -67,6 +87,21 @@ class Frontend:
         features, _ = self.advance(samples, self.silent_estimate(len(samples)))
         return features
 
+    def trace(self, samples: NDArray[np.int16]) -> FrontendTrace:
+        """One recording after each stage, from the reset state; for looking at.
+
+        Args:
+            samples: int16 (n,).
+
+        Raises:
+            InputError: ``samples`` has another type or shape.
+        """
+        check_samples(samples, dimensions=1)
+        trace, _ = self._through(samples[np.newaxis], self.silent_estimate(1))
+        later = (trace.noise_reduction, trace.pcan, trace.log)
+        noise_reduction, pcan, log = (None if signal is None else signal[0] for signal in later)
+        return FrontendTrace(trace.filter_bank[0], noise_reduction, pcan, log, trace.features[0])
+
     def silent_estimate(self, clips: int) -> NDArray[np.uint32]:
         """The noise estimate of the reset state: uint32 (clips, channels)."""
         return np.zeros((clips, self.tables.channels), np.uint32)
@@ -83,19 +118,28 @@ class Frontend:
         Returns:
             Features uint16 (clips, frames, channels), and the estimate after the last frame.
         """
+        trace, estimate = self._through(samples, estimate)
+        return trace.features, estimate
+
+    def _through(
+        self, samples: NDArray[np.int16], estimate: NDArray[np.uint32]
+    ) -> tuple[FrontendTrace, NDArray[np.uint32]]:
+        """All stages, as for :meth:`advance`; every array of the trace has a first axis of clips."""
         tables = self.tables
-        signal = self.filter_bank(samples)
+        filter_bank = signal = self.filter_bank(samples)
+        noise_reduction = pcan = log = None
         if tables.noise_reduction or tables.pcan:
             estimates = stages.estimate_noise(signal, estimate, tables)
             if signal.shape[1]:
                 estimate = estimates[:, -1]
             if tables.noise_reduction:
-                signal = stages.reduce_noise(signal, estimates, tables)
+                noise_reduction = signal = stages.reduce_noise(signal, estimates, tables)
             if tables.pcan:
-                signal = stages.control_gain(signal, estimates, tables)
+                pcan = signal = stages.control_gain(signal, estimates, tables)
         if tables.log:
-            signal = stages.take_log(signal, tables)
-        return np.minimum(signal, _UINT16_MAX).astype(np.uint16), estimate
+            log = signal = stages.take_log(signal, tables)
+        features = np.minimum(signal, _UINT16_MAX).astype(np.uint16)
+        return FrontendTrace(filter_bank, noise_reduction, pcan, log, features), estimate
 
     def filter_bank(self, samples: NDArray[np.int16]) -> NDArray[np.uint32]:
         """The stages that look at one frame alone: window, FFT and filter bank.

@@ -6,14 +6,14 @@
 #include "lanes.h"
 
 enum {
-  WINDOW_BITS = 12,      /* fraction bits of a window coefficient */
-  NOISE_BITS = 14,       /* of the noise reduction's constants */
-  SNR_BITS = 12,         /* of PCAN's signal-to-noise ratio */
-  PCAN_OUTPUT_BITS = 6,  /* that PCAN leaves */
+  WINDOW_BITS = 12,        /* fraction bits of a window coefficient */
+  NOISE_BITS = 14,         /* of the noise reduction's constants */
+  SNR_BITS = 12,           /* of PCAN's signal-to-noise ratio */
+  PCAN_OUTPUT_BITS = 6,    /* that PCAN leaves */
   GAIN_POSITION_BITS = 10, /* of the place inside an interval of the gain curve */
-  LOG_BITS = 16,         /* of the logarithm */
-  LOG_SEGMENT_BITS = 9,  /* LOG_BITS - log2(ESER_LOG_SEGMENTS) */
-  LN2 = 45426            /* ln(2) with LOG_BITS fraction bits */
+  LOG_BITS = 16,           /* of the logarithm */
+  LOG_SEGMENT_BITS = 9,    /* LOG_BITS - log2(ESER_LOG_SEGMENTS) */
+  LN2 = 45426              /* ln(2) with LOG_BITS fraction bits */
 };
 
 /* Number of significant bits; 0 for 0. */
@@ -238,13 +238,15 @@ static void finish_frame(EserFrontend *frontend, uint32_t *signal, uint16_t *fea
   }
 }
 
-/* Keeps what follows the last whole frame, fewer samples than a window. */
+/* Keeps what follows the first `used` samples, of those that were pending and the new ones: less than a window. */
 static void keep_rest(EserFrontend *frontend, const int16_t *samples, size_t count, size_t used) {
   const size_t pending = frontend->pending_samples;
   size_t kept = 0;
   if (used < pending) {
     kept = pending - used;
-    memmove(frontend->pending, frontend->pending + used, kept * sizeof *samples);
+    if (used > 0) { /* while a window fills up, nothing has to move */
+      memmove(frontend->pending, frontend->pending + used, kept * sizeof *samples);
+    }
     used = pending;
   }
   const size_t fresh = count - (used - pending);

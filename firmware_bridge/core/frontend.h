@@ -47,11 +47,11 @@ typedef union {
 /* Everything that a running front end remembers and works in; the caller owns it. */
 typedef struct {
   const EserFrontendTables *tables;
-  uint16_t pending_samples;                     /* samples kept for the next frame, fewer than a window */
+  uint16_t pending_samples; /* samples kept for the next frame, fewer than a window */
   int16_t pending[ESER_MAX_WINDOW_SAMPLES];
-  uint32_t noise[ESER_MAX_CHANNELS];            /* noise estimate of each channel */
-  uint8_t shifts[ESER_LANES];                   /* how many bits each frame was scaled up by */
-  int16_t scales[ESER_LANES];                   /* 1 << shift, as the FFT applies it */
+  uint32_t noise[ESER_MAX_CHANNELS]; /* noise estimate of each channel */
+  uint8_t shifts[ESER_LANES];        /* how many bits each frame was scaled up by */
+  int16_t scales[ESER_LANES];        /* 1 << shift, as the FFT applies it */
   int16_t windowed[ESER_MAX_FFT_SIZE][ESER_LANES];
   EserBin bins[ESER_MAX_FFT_SIZE / 2];
   uint32_t signal[ESER_LANES][ESER_MAX_CHANNELS];

@@ -17,8 +17,8 @@ enum {
 /* The arrays belong to the caller and outlive whatever was initialised with them. */
 typedef struct {
   uint16_t window_samples;
-  uint16_t step_samples;         /* 1 to window_samples */
-  uint16_t fft_size;             /* smallest power of two that holds a window, 128 to 1024 */
+  uint16_t step_samples; /* 1 to window_samples */
+  uint16_t fft_size;     /* smallest power of two that holds a window, 128 to 1024 */
   uint16_t channels;
   const int16_t *window;         /* (window_samples,), 1 is 1 << 12 */
   const int16_t *twiddles;       /* (fft_size / 2, 2), real and imaginary part */

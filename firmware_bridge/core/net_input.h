@@ -18,8 +18,8 @@ typedef struct {
   uint8_t *frames; /* (capacity, channels), the caller's */
   size_t capacity;
   size_t channels;
-  size_t next;     /* row that the next frame goes to */
-  size_t filled;   /* rows that hold a frame, at most capacity */
+  size_t next;   /* row that the next frame goes to */
+  size_t filled; /* rows that hold a frame, at most capacity */
 } EserFeatureWindow;
 
 /* Takes the caller's buffer of capacity * channels bytes; empty. */
