@@ -43,7 +43,7 @@ CONFIG = $(CORPUS) $(ROOT_OF_CORPUS) $(WORDS) $(ROOT_OF_WORDS)
 
 worked = touch $(PLACE)/.worked
 
-.PHONY: edgetpu test lint format budget show constraints m7-deps stock clean distclean help FORCE
+.PHONY: edgetpu test lint format budget show constraints docs-rules m7-deps stock clean distclean help FORCE
 
 help:
 	@sed -n '1,2s/^# //p' Makefile; echo 'Also: make lint, make budget, make show, make m7-deps (emulated Cortex-M7), make stock, make clean (build/), make distclean (environments too)'
@@ -130,6 +130,10 @@ format: $(DEV_READY)
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/clang-format -i $(C_CODE)
+
+# The manual of the mapping rules, from the rules themselves.
+docs-rules: $(DEV_READY)
+	$(VENV)/bin/python tools/rules_manual.py
 
 # Every extra, newest versions that pyproject.toml allows, in an environment of its own.
 constraints:

@@ -23,6 +23,12 @@ settings.register_profile("edge-ser", deadline=None, derandomize=bool(os.environ
 settings.load_profile("edge-ser")
 
 
+@pytest.fixture(autouse=True)
+def _no_table_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a developer's own compiler once answered shall not change what the tests see."""
+    monkeypatch.setenv("EDGE_SER_OP_TABLE", "")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The end-to-end test first: it takes longest, and the other worker does the rest meanwhile."""
     items.sort(key=lambda item: item.path.name != "test_end_to_end.py")

@@ -20,6 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+# Read when they start.
+os.environ |= {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_NUM_INTEROP_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1"}
+
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
@@ -132,13 +135,8 @@ def _implementations(spec: FrontendSpec, with_pymicro: bool) -> dict[str, Run]:
 
 
 def _tensorflow_op(spec: FrontendSpec) -> Run:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
-
     from edge_ser.training.tensorflow_frontend import op_features
 
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.threading.set_intra_op_parallelism_threads(1)
     return lambda samples: len(op_features(spec, samples))
 
 

@@ -7,38 +7,65 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge_ser.cli.output import JsonFlag, emit, table
+from edge_ser.cli.output import JsonFlag, emit, say
+from edge_ser.cli.output import table as text_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from edge_ser.edgetpu.compilers import Compiler
     from edge_ser.edgetpu.model import Model
+    from edge_ser.edgetpu.op_table import OpTable
     from edge_ser.edgetpu.rules import CheckReport, OpVerdict
+
+
+_NAME_WIDTH = 32
 
 
 def check(
     path: Annotated[
         Path, typer.Argument(metavar="MODEL|BUNDLE", help="A .tflite model, or a bundle for both nets.")
     ],
+    compiler_version: Annotated[
+        str | None,
+        typer.Option(
+            metavar="VERSION", help="Edge TPU compiler to predict: 16 (default), 15, 14, 2.1, 2.0 or 1."
+        ),
+    ] = None,
+    op_table: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Answers of your own compiler; default: what doctor --probe stored, if anything.",
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Predict what the Edge TPU compiler 16.0 maps: each operation, its verdict, the reason, the rewrite.
+    """Predict what the Edge TPU compiler maps: each operation, its verdict, the reason, the rewrite.
 
-    Ends with 1 where not everything maps. Where the compiler is installed, `edge-ser compile` is the truth.
+    Says too whether the uncompiled file would run on the Micro's Cortex-M7. Ends with 1 where not everything
+    maps. Where the compiler is installed, `edge-ser compile` is the truth.
 
     Example: edge-ser check build/tiny/acoustic.tflite
     """
     from edge_ser.edgetpu.rules import check_model
+    from edge_ser.edgetpu.tflm_ops import board_refusals
     from edge_ser.errors import CheckError
 
-    reports = {name: check_model(model) for name, model in models_of(path).items()}
+    compiler, table = _asked(compiler_version, op_table)
+    models = models_of(path)
+    reports = {name: check_model(model, compiler, table) for name, model in models.items()}
+    refusals = {name: board_refusals(model) for name, model in models.items()}
     whole = all(report.maps_fully for report in reports.values())
     data = {
         "maps_fully": whole,
+        "compiler": compiler.version,
+        "op_table": None if table is None else table.compiler,
         "ops": [row for name, report in reports.items() for row in _rows(name, report)],
         "host_ops": [op for report in reports.values() for op in report.host_ops],
         "refused": any(report.refused for report in reports.values()),
         "split_at": {name: report.split_at for name, report in reports.items()},
+        "splits": [_split(name, report) for name, report in reports.items() if report.split_at is not None],
         "notes": [
             {
                 "model": name,
@@ -50,11 +77,43 @@ def check(
             for name, report in reports.items()
             for note in report.notes
         ],
+        "board_cpu": {
+            "runs": not any(refusals.values()),
+            "reasons": [
+                {"model": name, "index": index, "reason": reason}
+                for name, found in refusals.items()
+                for index, reason in found.items()
+            ],
+        },
     }
-    emit(data, as_json, lambda: _render(reports))
+    emit(data, as_json, lambda: _render(reports, refusals, table))
     if not whole:
         message = f"{path}: predicted not to map fully; {_worst(reports)}"
         raise CheckError(message)
+
+
+def _asked(version: str | None, path: Path | None) -> tuple[Compiler, OpTable | None]:
+    """The compiler that is meant, and the person's table where there is one for that compiler.
+
+    Raises:
+        InputError: there is no such compiler, or the table is not usable.
+    """
+    from edge_ser.edgetpu.compilers import LATEST, compiler_named
+    from edge_ser.edgetpu.op_table import read_table, table_path
+    from edge_ser.errors import InputError
+
+    place = path or table_path()
+    table = read_table(place) if place is not None and (path is not None or place.exists()) else None
+    if table is None:
+        return (LATEST if version is None else compiler_named(version)), None
+    answered = compiler_named(table.compiler)
+    if version is None or compiler_named(version) == answered:
+        return answered, table
+    if path is not None:
+        message = f"{path}: answers of compiler {table.compiler}, and --compiler-version is {version}; leave one out"
+        raise InputError(message)
+    say(f"{place} holds answers of compiler {table.compiler}; not used for compiler {version}")
+    return compiler_named(version), None
 
 
 def models_of(path: Path) -> dict[str, Model]:
@@ -91,6 +150,13 @@ def _rows(name: str, report: CheckReport) -> list[dict[str, Any]]:
     ]
 
 
+def _split(name: str, report: CheckReport) -> dict[str, Any]:
+    """The one place where the graph splits."""
+    at = report.ops[report.split_at or 0]
+    keys = {"index": at.index, "op": at.op, "tensor": at.tensor, "rule": at.rule, "hint": at.hint}
+    return {"model": name, **keys}
+
+
 def _worst(reports: dict[str, CheckReport]) -> str:
     """The first operation that does not map and is not a mere consequence of another."""
     verdicts = [verdict for report in reports.values() for verdict in report.ops if not verdict.mapped]
@@ -98,29 +164,48 @@ def _worst(reports: dict[str, CheckReport]) -> str:
     return f"operation {first.index} {first.op} ({first.rule}): {first.reason} To mend: {first.hint}"
 
 
-def _render(reports: dict[str, CheckReport]) -> RenderableType:
+def _render(
+    reports: dict[str, CheckReport], refusals: dict[str, dict[int, str]], table: OpTable | None
+) -> RenderableType:
     from rich.console import Group
-    from rich.markup import escape
     from rich.text import Text
 
     parts: list[RenderableType] = []
     for name, report in reports.items():
-        rows = [(v.index, escape(v.op), v.verdict, v.rule, v.confidence) for v in report.ops]
+        rows = [(v.index, v.op, v.tensor[:_NAME_WIDTH], v.verdict, v.rule, v.confidence) for v in report.ops]
         mapped = sum(verdict.mapped for verdict in report.ops)
-        title = f"{escape(name)}: {mapped} of {len(rows)} operations predicted to map"
-        parts.append(table(title, ("#", "operation", "verdict", "rule", "known"), rows))
+        title = f"{name}: {mapped} of {len(rows)} operations predicted to map, by compiler {report.compiler}"
+        parts.append(text_table(title, ("#", "operation", "tensor", "verdict", "rule", "known"), rows))
         # Names of tensors come from the file: Text does not read them as markup.
         parts.extend(Text(sentence) for sentence in _sentences(report))
+        if report.split_at is not None:
+            at = report.ops[report.split_at]
+            parts.append(Text(f"the graph splits at operation {at.index} {at.op}, tensor {at.tensor}"))
         parts.extend(Text(f"note ({note.confidence}): {note.text}") for note in report.notes)
+        parts.append(Text(_on_the_cpu(refusals[name])))
+    if table is not None:
+        parts.append(Text(f"answers of your compiler {table.compiler} win over the rules"))
     return Group(*parts)
+
+
+def _on_the_cpu(refusals: dict[int, str]) -> str:
+    """Whether the board's TensorFlow Lite Micro runs the file on the Cortex-M7, without the Edge TPU."""
+    if not refusals:
+        return "uncompiled, on the Micro's Cortex-M7: the board's TensorFlow Lite Micro has every operation"
+    index, reason = next(iter(refusals.items()))
+    more = f" (and {len(refusals) - 1} more)" if len(refusals) > 1 else ""
+    return f"uncompiled, on the Micro's Cortex-M7: does not run: operation {index}: {reason}{more}"
 
 
 def _sentences(report: CheckReport) -> list[str]:
     """What there is to say, once for each operation and rule, with every operator that it is about."""
+    from edge_ser.edgetpu.rules import ONE_PARTITION
+
     groups: dict[tuple[str, str], list[OpVerdict]] = {}
     for verdict in report.ops:
         if verdict.reason:
-            groups.setdefault((verdict.op, verdict.rule), []).append(verdict)
+            op = "operations" if verdict.rule == ONE_PARTITION else verdict.op
+            groups.setdefault((op, verdict.rule), []).append(verdict)
     sentences = []
     for (op, rule), verdicts in groups.items():
         first = verdicts[0]

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
+import typer
+
+from edge_ser.cli.doctor_probe import answer_lines, import_answers, probe_compiler
 from edge_ser.cli.output import JsonFlag, emit, say, table
 
 if TYPE_CHECKING:
@@ -47,6 +51,7 @@ _DISTRIBUTIONS = (
     Item("tensorflow-cpu", False, "", "train, quantize", "pip install 'edge-ser[train]'"),
     Item("keras", False, "", "train, quantize", "pip install 'edge-ser[train]'"),
     Item("espeakng-loader", False, "", "corpus synth", "pip install 'edge-ser[train]'"),
+    Item("matplotlib", False, "", "features --plot", "pip install 'edge-ser[plot]'"),
     Item("sounddevice", False, "", "listen", "pip install 'edge-ser[mic]'"),
     Item("pyserial", False, "", "bench and classify on a board", "pip install 'edge-ser[board]'"),
     Item("tflite-micro", False, "", "arena in budget, bench --backend tflm", "pip install 'edge-ser[micro]'"),
@@ -59,17 +64,53 @@ _PYCORAL_HOW = (
 )
 
 
-def doctor(as_json: JsonFlag = False) -> None:
+def doctor(
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe", help="Compile the probe models with your compiler; check then uses its answers."
+        ),
+    ] = False,
+    compiler: Annotated[
+        str | None, typer.Option(metavar="PROGRAM", help="The edgetpu_compiler for --probe.")
+    ] = None,
+    pack: Annotated[
+        Path,
+        typer.Option(metavar="FOLDER", help="Where --probe writes the models if there is no compiler."),
+    ] = Path("probe-pack"),
+    import_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--import",
+            metavar="FILE|FOLDER",
+            help="Take a table, or a compiled probe pack, of another machine.",
+        ),
+    ] = None,
+    op_table: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Where the answers are kept; default: a place of your own."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
     """Say what is installed, what is missing and how to get it; ends with 3 where a needed one is missing.
 
-    Nothing heavy is imported to find out.
+    Nothing heavy is imported to find out. --probe and --import teach check what your compiler really maps.
 
     Example: edge-ser doctor
     """
-    from edge_ser.errors import MissingError
+    from edge_ser.errors import InputError, MissingError
 
+    if probe and import_from is not None:
+        message = "--probe and --import together; expected one of them"
+        raise InputError(message)
+    answers: dict[str, Any] = {}
+    if probe:
+        answers = probe_compiler(compiler, pack, op_table)
+    elif import_from is not None:
+        answers = import_answers(import_from, op_table)
     items = examine()
-    emit({"items": [asdict(item) for item in items]}, as_json, lambda: _render(items))
+    data = {"items": [asdict(item) for item in items], **({"probe": answers} if answers else {})}
+    emit(data, as_json, lambda: _render(items, answers))
     trap = next((item for item in items if item.name == "pycoral" and item.how), None)
     if trap is not None:
         say(f"warning: pycoral {trap.version}: {trap.how}")
@@ -81,7 +122,16 @@ def doctor(as_json: JsonFlag = False) -> None:
 
 def examine() -> tuple[Item, ...]:
     """Look at this machine."""
-    return (_python(), *map(_distribution, _DISTRIBUTIONS), _pycoral(), *_libraries(), _compiler())
+    return (
+        _python(),
+        *map(_distribution, _DISTRIBUTIONS),
+        _pycoral(),
+        *_libraries(),
+        _compiler(),
+        _op_table(),
+        _native_front_end(),
+        *_cortex_m7(),
+    )
 
 
 def _python() -> Item:
@@ -158,10 +208,51 @@ def _compiler() -> Item:
         return Item(NAME, False, "", purpose, str(error))
 
 
-def _render(items: tuple[Item, ...]) -> RenderableType:
+def _op_table() -> Item:
+    from edge_ser.edgetpu.op_table import read_table, table_path
+    from edge_ser.errors import InputError
+
+    name, purpose, how = "op table", "check, with your compiler's own answers", "edge-ser doctor --probe"
+    place = table_path()
+    if place is None or not place.exists():
+        return Item(name, False, "", purpose, how)
+    try:
+        table = read_table(place)
+    except InputError as error:
+        return Item(name, False, "", purpose, str(error))
+    return Item(name, True, f"compiler {table.compiler}, {len(table.results)} answers", purpose, "")
+
+
+def _native_front_end() -> Item:
+    from edge_ser.frontend.extension import BUILT, WHY_NOT
+
+    version = "built" if BUILT else ""
+    return Item("native front end", BUILT, version, "speed; without it NumPy's works", WHY_NOT)
+
+
+def _cortex_m7() -> tuple[Item, ...]:
+    import shutil
+
+    items = []
+    for name in ("arm-none-eabi-g++", "qemu-system-arm"):
+        path = shutil.which(name)
+        how = (
+            ""
+            if path
+            else "make m7-deps (Debian: gcc-arm-none-eabi, libstdc++-arm-none-eabi-newlib, qemu-system-arm)"
+        )
+        items.append(Item(name, path is not None, path or "", "parity on an emulated Cortex-M7", how))
+    return tuple(items)
+
+
+def _render(items: tuple[Item, ...], answers: dict[str, Any]) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
     rows = [(item.name, "yes" if item.found else "no", item.version, item.needed_for) for item in items]
     lines = [Text(f"{item.name}: {item.how}") for item in items if item.how]
-    return Group(table("edge-ser doctor", ("name", "found", "version", "needed for"), rows), *lines)
+    return Group(
+        table("edge-ser doctor", ("name", "found", "version", "needed for"), rows),
+        *lines,
+        *answer_lines(answers),
+    )

@@ -9,6 +9,7 @@ import typer
 
 from edge_ser import __version__
 from edge_ser.cli.budget import budget
+from edge_ser.cli.calibrate import calibrate
 from edge_ser.cli.check import check
 from edge_ser.cli.classify import classify
 from edge_ser.cli.compile import compile_bundle
@@ -16,6 +17,7 @@ from edge_ser.cli.corpus import corpus_app
 from edge_ser.cli.doctor import doctor
 from edge_ser.cli.estimate import estimate
 from edge_ser.cli.features import features
+from edge_ser.cli.inspect import inspect
 from edge_ser.cli.output import say
 from edge_ser.cli.parity import parity
 from edge_ser.cli.quantize import quantize
@@ -51,7 +53,20 @@ def _options(
 
 
 app.add_typer(corpus_app, name="corpus")
-for command in (features, parity, train, quantize, check, estimate, budget, show, classify, doctor):
+for command in (
+    features,
+    parity,
+    train,
+    quantize,
+    check,
+    inspect,
+    estimate,
+    calibrate,
+    budget,
+    show,
+    classify,
+    doctor,
+):
     app.command()(command)
 app.command("compile")(compile_bundle)
 

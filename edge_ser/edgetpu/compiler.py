@@ -1,7 +1,9 @@
 """The vendor's `edgetpu_compiler`: find it, run it on both models in one call, read what it says.
 
-Console shapes: versions 1, 2 and 14 to 16, as they stand in published logs. Both models are compiled in one
-call, so that they share one parameter-caching token. The switch ``-a`` (several Edge TPU parts) is never
+Console shapes: versions 2.0, 2.1 and 14 to 16, as they stand in published logs
+(github.com/google-coral/edgetpu issues 60, 173, 427, 518, 572, 651); of version 1 the ``.log`` files are known
+and the console is not, so that lines about memory may be missing. Both models are compiled in one call, so that
+they share one parameter-caching token. The switch ``-a`` (several Edge TPU parts) is never
 used: such models do not run on the Coral Dev Board Micro (github.com/google-coral/coralmicro issues 45 and
 46).
 """
@@ -15,7 +17,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from edge_ser.errors import CheckError, InputError
@@ -30,13 +32,18 @@ MAPPED = "Mapped to Edge TPU"
 
 _TRIES = 3
 _GRACE_S = 30
+# A search compiles one part after the other, each with the compiler's own limit.
+_SEARCH_FACTOR = 5
 _INTERNAL = "Internal compiler error"
 _TOO_LARGE = "large activation tensors"
 _FIRST_WITH_TIMEOUT = 16
 _UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _VERSION = re.compile(r"Edge TPU Compiler version (\d+(?:\.\d+)*)")
-_SIZE = re.compile(r"([\d.]+)(B|KiB|MiB|GiB)$")
+_SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)(B|KiB|MiB|GiB)$")
 _ROW = re.compile(r"^([A-Z][A-Z0-9_]*)\s+(\d+)\s+(\S.*?)\s*$")
+_SUCCESS = re.compile(r"^Input model: ", re.MULTILINE)
+# Signals by which a program ends that crashed: SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGILL; from a shell 128 more.
+_CRASHES = frozenset((4, 6, 7, 8, 11))
 _REASON = re.compile(
     r"^(?:ERROR: .*|Compilation failed: .*|Invalid model: .*|Model not quantized.*"
     r"|Model could not be parsed.*|Internal compiler error.*)$",
@@ -65,9 +72,9 @@ class ModelLog:
 
     Attributes:
         name: stem of the input file.
-        on_chip_bytes: parameters cached on the chip, as the compiler rounds them.
-        remaining_bytes: room left on the chip for further parameters.
-        streamed_bytes: parameters sent at every inference.
+        on_chip_bytes: parameters cached on the chip, as the compiler rounds them; ``None`` where it does not say.
+        remaining_bytes: room left on the chip for further parameters; ``None`` where it does not say.
+        streamed_bytes: parameters sent at every inference; ``None`` where it does not say.
         subgraphs: Edge TPU parts; 0 where the version does not say.
         operations: operations of the model.
         mapped: operations on the Edge TPU.
@@ -75,9 +82,9 @@ class ModelLog:
     """
 
     name: str
-    on_chip_bytes: int
-    remaining_bytes: int
-    streamed_bytes: int
+    on_chip_bytes: int | None
+    remaining_bytes: int | None
+    streamed_bytes: int | None
     subgraphs: int
     operations: int
     mapped: int
@@ -85,8 +92,8 @@ class ModelLog:
 
 
 @dataclass(frozen=True)
-class CompiledModel:
-    """One compiled model: the file and the log that goes with it."""
+class CompilerOutput:
+    """What the compiler made of one model: the file and the log that goes with it."""
 
     data: bytes
     log: ModelLog
@@ -104,7 +111,7 @@ class CompileResult:
     """
 
     version: str
-    models: Mapping[str, CompiledModel]
+    models: Mapping[str, CompilerOutput]
     tries: int
     searched: bool
 
@@ -137,10 +144,12 @@ def compiler_version(compiler: Path) -> str:
     return match.group(1)
 
 
-def compile_models(compiler: Path, files: Mapping[str, bytes], timeout_s: int = 180) -> CompileResult:
+def compile_models(
+    compiler: Path, files: Mapping[str, bytes], timeout_s: int = 180, search: bool = True
+) -> CompileResult:
     """Compile models together.
 
-    An internal error of the compiler is tried again, since the same file has compiled on the third try
+    An internal error or a crash of the compiler is tried again, since the same file has compiled on the third try
     (github.com/google-coral/edgetpu/issues/211); then the compiler searches for a smaller part.
 
     Args:
@@ -148,6 +157,7 @@ def compile_models(compiler: Path, files: Mapping[str, bytes], timeout_s: int = 
         files: models by name (letters, digits, ``_`` and ``-``), in the order in which they get the chip's
             memory.
         timeout_s: seconds for one model.
+        search: whether it may search for a smaller part; its log then counts the operations of that part only.
 
     Raises:
         InputError: no model, or a name that cannot be a file's.
@@ -165,21 +175,27 @@ def compile_models(compiler: Path, files: Mapping[str, bytes], timeout_s: int = 
             path = Path(folder) / f"{name}.tflite"
             path.write_bytes(data)
             inputs.append(path)
-        text = ""
-        for attempt, searching in enumerate([False] * _TRIES + [True] * modern, start=1):
+        text, code, crashed = "", 0, False
+        calls = 0
+        for searching in [False] * _TRIES + [True] * (modern and search):
             if _TOO_LARGE in text and not searching:
                 continue
-            out = Path(folder) / f"out{attempt}"
+            calls += 1
+            out = Path(folder) / f"out{calls}"
             out.mkdir()
-            search = ["--search_delegate"] if searching else []
-            command = [str(compiler), *switches, *search, "-o", str(out), *(str(path) for path in inputs)]
-            code, text = _run(command, timeout_s * len(files) + _GRACE_S)
-            if code == 0 and "Compilation failed" not in text:
+            extra = ["--search_delegate"] if searching else []
+            command = [str(compiler), *switches, *extra, "-o", str(out), *(str(path) for path in inputs)]
+            limit_s = timeout_s * len(files) * (_SEARCH_FACTOR if searching else 1) + _GRACE_S
+            code, text = _run(command, limit_s)
+            # Not by "Compilation failed": a search prints that for every part that it gives up (issue 651).
+            if code == 0 and _SUCCESS.search(text):
                 models = _collect(files, parse_console(text), out)
-                return CompileResult(version, models, attempt, searching)
-            if _INTERNAL not in text and _TOO_LARGE not in text:
+                return CompileResult(version, models, calls, searching)
+            crashed = -code in _CRASHES or code - 128 in _CRASHES
+            if not crashed and _INTERNAL not in text and _TOO_LARGE not in text:
                 break
-    message = f"{NAME} {version} failed on {', '.join(files)}: {failure_reason(text)}"
+    ended = f"it crashed (exit {code})" if crashed else failure_reason(text)
+    message = f"{NAME} {version} failed on {', '.join(files)}: {ended}"
     raise CheckError(message)
 
 
@@ -220,22 +236,24 @@ def failure_reason(text: str) -> str:
 def _parse_block(block: str) -> ModelLog:
     name = Path(_value(block, "Input model")).stem
     table = parse_table(block)
-    operations = int(_value(block, "Total number of operations"))
-    mapped = _value(block, "Number of operations that will run on Edge TPU", str(operations))
-    if table and sum(row.count for row in table if row.status == MAPPED) != int(mapped):
+    counted = sum(row.count for row in table) if table else None
+    operations = _count(block, "Total number of operations", counted)
+    mapped = _count(block, "Number of operations that will run on Edge TPU", operations)
+    if table and sum(row.count for row in table if row.status == MAPPED) != mapped:
         message = f"{NAME}: its table and its count of operations on the Edge TPU differ for {name}"
         raise CheckError(message)
-    room = "On-chip memory remaining for caching model parameters"
-    # Versions 2.x and before say "available".
-    older = "On-chip memory available for caching model parameters"
+    used = _size(block, "On-chip memory used for caching model parameters")
+    # Version 2.0 names the whole room in place of what is left of it.
+    room = _size(block, "On-chip memory available for caching model parameters")
+    left = _size(block, "On-chip memory remaining for caching model parameters")
     return ModelLog(
         name=name,
-        on_chip_bytes=_size(block, "On-chip memory used for caching model parameters"),
-        remaining_bytes=_size(block, room if f"{room}:" in block else older),
+        on_chip_bytes=used,
+        remaining_bytes=room - used if room is not None and used is not None else left,
         streamed_bytes=_size(block, "Off-chip memory used for streaming uncached model parameters"),
-        subgraphs=int(_value(block, "Number of Edge TPU subgraphs", "0")),
+        subgraphs=_count(block, "Number of Edge TPU subgraphs", 0),
         operations=operations,
-        mapped=int(mapped),
+        mapped=mapped,
         table=table,
     )
 
@@ -250,8 +268,19 @@ def _value(block: str, label: str, default: str | None = None) -> str:
     return default
 
 
-def _size(block: str, label: str) -> int:
-    text = _value(block, label)
+def _count(block: str, label: str, default: int | None) -> int:
+    text = _value(block, label, None if default is None else str(default))
+    # No compiler writes a tenth digit, and int() of thousands of them is slow.
+    if not re.fullmatch(r"\d{1,9}", text):
+        message = f"{NAME}: {label!r} is {text[:40]!r}; expected a count"
+        raise CheckError(message)
+    return int(text)
+
+
+def _size(block: str, label: str) -> int | None:
+    text = _value(block, label, "")
+    if not text:
+        return None
     match = _SIZE.match(text)
     if match is None:
         message = f"{NAME}: {label!r} is {text!r}; expected a size such as 49.75KiB"
@@ -259,15 +288,27 @@ def _size(block: str, label: str) -> int:
     return round(float(match.group(1)) * _UNITS[match.group(2)])
 
 
-def _collect(files: Mapping[str, bytes], logs: Mapping[str, ModelLog], out: Path) -> dict[str, CompiledModel]:
+def _collect(
+    files: Mapping[str, bytes], logs: Mapping[str, ModelLog], out: Path
+) -> dict[str, CompilerOutput]:
     models = {}
     for name in files:
         path = out / f"{name}_edgetpu.tflite"
         if name not in logs or not path.is_file():
             message = f"{NAME}: says that it succeeded and left no {path.name}; run it by hand to see why"
             raise CheckError(message)
-        models[name] = CompiledModel(path.read_bytes(), logs[name])
+        models[name] = CompilerOutput(path.read_bytes(), _with_table(logs[name], out))
     return models
+
+
+def _with_table(log: ModelLog, out: Path) -> ModelLog:
+    """The log with the table of the ``.log`` file, where the console printed none."""
+    path = out / f"{log.name}_edgetpu.log"
+    if log.table or not path.is_file():
+        return log
+    table = parse_table(path.read_text(encoding="utf-8", errors="replace"))
+    mapped = sum(row.count for row in table if row.status == MAPPED) if table else log.mapped
+    return replace(log, table=table, mapped=mapped)
 
 
 def _run(command: Sequence[str], timeout_s: int) -> tuple[int, str]:

@@ -13,29 +13,49 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-MAX_STEPS = 3_000_000
-"""Steps that one buffer may cost; reading a model of a thousand operators takes about a hundred thousand."""
+MAX_STEPS = 2_000_000
+"""Steps that one file may cost; reading a model of a thousand operators takes about a hundred thousand."""
 
 _TABLE_STEPS = 20
-_BYTES_PER_STEP = 16
+# A number costs 28 bytes as a Python object and its place in a tuple 8; a character up to 4. The allowance then also
+# bounds the memory, to some 50 MB.
+_NUMBER_STEPS = 4
+_BYTES_PER_STEP = 4
 
 
 class MalformedError(ValueError):
     """The bytes are not the flatbuffer that they say they are."""
 
 
+class Allowance:
+    """Steps that the reading of one file may still cost, shared by the buffers that lie in one another."""
+
+    def __init__(self, steps: int = MAX_STEPS) -> None:
+        self._steps = self._left = steps
+
+    def spend(self, steps: int) -> None:
+        """Take steps off the allowance."""
+        self._left -= steps
+        if self._left < 0:
+            message = f"reading it takes more than {self._steps} steps: it points at the same places again and again"
+            raise MalformedError(message)
+
+
 class Flatbuffer:
-    """One buffer and what is left of its allowance.
+    """One buffer and the allowance that its reading is charged to.
 
     Args:
         data: the whole buffer.
-        identifier: the four bytes expected at offset 4.
+        identifier: the four bytes expected at offset 4, ``None`` where the format has none.
+        allowance: what a buffer around this one has left; a fresh one where it is ``None``.
     """
 
-    def __init__(self, data: bytes, identifier: bytes) -> None:
+    def __init__(
+        self, data: bytes | memoryview, identifier: bytes | None, allowance: Allowance | None = None
+    ) -> None:
         self._view = memoryview(data)
-        self._steps = MAX_STEPS
-        if len(data) < 8 or bytes(data[4:8]) != identifier:
+        self.allowance = Allowance() if allowance is None else allowance
+        if identifier is not None and (len(data) < 8 or bytes(data[4:8]) != identifier):
             message = f"identifier {bytes(data[4:8])!r} where {identifier!r} is expected"
             raise MalformedError(message)
 
@@ -45,12 +65,7 @@ class Flatbuffer:
 
     def spend(self, steps: int) -> None:
         """Take steps off the allowance."""
-        self._steps -= steps
-        if self._steps < 0:
-            message = (
-                f"reading it takes more than {MAX_STEPS} steps: it points at the same places again and again"
-            )
-            raise MalformedError(message)
+        self.allowance.spend(steps)
 
     def number(self, code: str, position: int) -> int | float:
         """One number of struct type ``code`` at ``position``."""
@@ -85,7 +100,8 @@ class Table:
     buffer: Flatbuffer
     position: int
 
-    def _locate(self, field: int) -> int | None:
+    def locate(self, field: int) -> int | None:
+        """Position of a field in the buffer, ``None`` where the field is absent."""
         vtable = self.position - self.buffer.integer("i", self.position)
         size = self.buffer.integer("H", vtable)
         entry = 4 + 2 * field
@@ -96,12 +112,17 @@ class Table:
 
     def integer(self, field: int, code: str, default: int = 0) -> int:
         """An integer field of struct type ``code``."""
-        position = self._locate(field)
+        position = self.locate(field)
         return default if position is None else self.buffer.integer(code, position)
+
+    def real(self, field: int, default: float = 0.0) -> float:
+        """A 32-bit float field."""
+        position = self.locate(field)
+        return default if position is None else float(self.buffer.number("f", position))
 
     def table(self, field: int) -> Table | None:
         """A table field, ``None`` where absent."""
-        position = self._locate(field)
+        position = self.locate(field)
         if position is None:
             return None
         self.buffer.spend(_TABLE_STEPS)
@@ -109,7 +130,7 @@ class Table:
 
     def _vector(self, field: int, item_bytes: int) -> tuple[int, int]:
         """Position of the first item and number of items, both checked; (0, 0) where absent."""
-        position = self._locate(field)
+        position = self.locate(field)
         if position is None:
             return 0, 0
         start = self.buffer.follow(position)
@@ -133,12 +154,22 @@ class Table:
         start, count = self._vector(field, size)
         if most is not None:
             count = min(count, most)
-        self.buffer.spend(count)
+        self.buffer.spend(count * _NUMBER_STEPS)
         return struct.unpack(f"<{count}{code}", self.buffer.slice(start, count * size))
 
     def integers(self, field: int, code: str) -> tuple[int, ...]:
         """A vector of integers of struct type ``code``."""
         return tuple(int(value) for value in self.numbers(field, code))
+
+    def strings(self, field: int) -> tuple[memoryview, ...]:
+        """A vector of strings as raw bytes, not copied (the vendor keeps binary in strings)."""
+        start, count = self._vector(field, 4)
+        self.buffer.spend(count * _TABLE_STEPS)
+        items = []
+        for index in range(count):
+            position = self.buffer.follow(start + 4 * index)
+            items.append(self.buffer.slice(position + 4, self.buffer.integer("I", position)))
+        return tuple(items)
 
     def blob(self, field: int) -> memoryview:
         """A vector of bytes, not copied."""
@@ -146,7 +177,11 @@ class Table:
         return self.buffer.slice(start, count)
 
     def text(self, field: int) -> str:
-        """A string; bytes that are not UTF-8 show as replacement characters."""
+        """A string; what is not UTF-8 or not printable shows as replacement characters.
+
+        Names end up in one-line errors and on terminals, where a line break or an escape sequence does harm.
+        """
         content = self.blob(field)
         self.buffer.spend(len(content) // _BYTES_PER_STEP)
-        return bytes(content).decode("utf-8", errors="replace")
+        text = bytes(content).decode("utf-8", errors="replace")
+        return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)

@@ -1,12 +1,13 @@
-"""The rules of Edge TPU compiler 16.0 for every operation: list, version, types, sizes, constants."""
+"""The rules for every operation: the parser's, the list, types, sizes, constants."""
 
 from __future__ import annotations
 
 import math
 
 from edge_ser.edgetpu import limits
+from edge_ser.edgetpu.compilers import Compiler
 from edge_ser.edgetpu.model import Operator
-from edge_ser.edgetpu.rule import rule
+from edge_ser.edgetpu.rule import compiler_rule, rule
 
 _PARAMETER_INPUTS = {
     "CONV_2D": (1, 2),
@@ -23,51 +24,100 @@ _PARAMETER_INPUTS = {
     "SLICE": (1, 2),
     "STRIDED_SLICE": (1, 2, 3),
     "SPLIT": (0,),
+    "TILE": (1,),
     "TRANSPOSE": (1,),
     "EXPAND_DIMS": (1,),
     "RESIZE_BILINEAR": (1,),
     "RESIZE_NEAREST_NEIGHBOR": (1,),
 }
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV", "FULLY_CONNECTED", "PRELU")
+# Not in the list, and still mapped in one form; a rule of its own speaks about the others.
+_BEYOND_THE_LIST = ("TILE",)
 
 
-@rule(confidence="logged", refuses_file=True)
-def builtin_code_known(op: Operator) -> str | None:
-    """The compiler's parser knows builtin codes below 142; a newer one makes it refuse the whole file.
+@compiler_rule(confidence="logged", refuses_file=True, rewrites=limits.REWRITES)
+def builtin_code_known(op: Operator, compiler: Compiler) -> str | None:
+    """The compiler's parser knows the builtin codes of its day and refuses the whole file over a newer one.
 
     Rewrite: write the operation with older ones, e.g. GELU as x * sigmoid(1.702 x).
 
     Source: "Op builtin_code out of range: 150", github.com/google-coral/edgetpu/issues/667 and 818
     """
-    return f"{op.name} has code {op.code}" if op.code >= limits.FIRST_UNKNOWN_CODE else None
+    if op.code < compiler.first_unknown_code:
+        return None
+    return f"{op.name} has code {op.code}, compiler {compiler.version} knows codes below {compiler.first_unknown_code}"
 
 
-@rule(confidence="logged", refuses_file=True)
-def operation_version(op: Operator) -> str | None:
-    """The compiler's parser, of mid 2021, refuses the whole file for an operation version it does not know.
+@compiler_rule(confidence="logged", refuses_file=True)
+def operation_version(op: Operator, compiler: Compiler) -> str | None:
+    """The compiler's parser refuses the whole file over an operation version newer than its TensorFlow.
 
-    Rewrite: convert with the converter switches of the project (or TensorFlow 2.8), so that the older
-    version is written; where the meaning is unchanged the version number in the file may be lowered.
+    Rewrite: edge-ser compile lowers the number where the meaning is unchanged; else convert with the
+    converter switches of the project, or with TensorFlow 2.8 or older.
 
-    Source: "Didn't find op for builtin opcode", github.com/google-coral/edgetpu/issues/631, 845 and 879
+    Source: "Didn't find op for builtin opcode", github.com/google-coral/edgetpu/issues/631, 845 and 879;
+    tensorflow/lite/tools/versioning/runtime_version.cc
     """
-    newest = limits.NEWEST_VERSION.get(op.name)
+    newest = compiler.newest_version(op.name)
     if newest is None or op.version <= newest:
         return None
-    return f"{op.name} has version {op.version}, the newest known is {newest}"
+    return (
+        f"{op.name} has version {op.version}, the newest that compiler {compiler.version} knows is {newest}"
+    )
 
 
-@rule(rewrites=limits.REWRITES)
-def operation_in_list(op: Operator) -> str | None:
-    """Only operations of the compiler's list map.
+@rule("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", confidence="logged", until="15.0")
+def resize_version(op: Operator) -> str | None:
+    """Compilers up to 15 leave a resize of version 3 (half_pixel_centers) to the host.
+
+    Rewrite: use compiler 16, or write the older version with TensorFlow 2.2.
+
+    Source: "Operation version not supported", github.com/google-coral/edgetpu/issues/206, 396 and 420
+    """
+    return f"{op.name} has version {op.version}" if op.version >= 3 else None
+
+
+@rule("BATCH_MATMUL", confidence="logged", rewrites=limits.REWRITES)
+def product_of_activations(op: Operator) -> str | None:
+    """A matrix product whose two factors are computed at run time does not map; no log of any compiler shows one.
+
+    Rewrite: make one factor a constant and use a 1x1 CONV_2D.
+
+    Source: github.com/google-coral/edgetpu/issues/381 (compiler 15: internal errors) and 25
+    """
+    computed = len(op.activations) - len(op.outputs)
+    return f"{op.name} of {computed} tensors that are computed at run time" if computed > 1 else None
+
+
+@compiler_rule(rewrites=limits.REWRITES)
+def operation_in_list(op: Operator, compiler: Compiler) -> str | None:
+    """Only operations of the compiler's list map; the list grew with the runtime version.
 
     Rewrite: write it with listed operations, or move it to the end of the graph, where the host runs it.
 
     Source: coral.ai/docs/edgetpu/models-intro, table of supported operations
     """
-    if op.name in limits.SUPPORTED:
+    first = limits.FIRST_RUNTIME.get(op.name)
+    if first is None:
+        return None if op.name in _BEYOND_THE_LIST else f"{op.custom_code or op.name} is not in the list"
+    if first <= compiler.runtime:
         return None
-    return f"{op.custom_code or op.name} is not in the list"
+    return f"{op.name} needs runtime {first}, compiler {compiler.version} writes for {compiler.runtime}"
+
+
+@rule("TILE", confidence="logged")
+def tile_of_one_pixel(op: Operator) -> str | None:
+    """TILE is not in the list; one that spreads a single pixel [1, 1, 1, C] over an image is mapped all the same.
+
+    Rewrite: let MUL or ADD broadcast [1, 1, 1, C] instead.
+
+    Source: the compiled DeepLab (mobilenet_edgetpu_slim) of github.com/google-coral/test_data
+    """
+    data = op.input(0)
+    if data is None or not op.outputs:
+        return f"{op.name} of nothing"
+    channels = data.shape[-1:] == op.outputs[0].shape[-1:]
+    return None if channels and math.prod(data.shape[:-1]) == 1 else f"{data} to {list(op.outputs[0].shape)}"
 
 
 @rule("QUANTIZE")
@@ -88,7 +138,8 @@ def data_type(op: Operator) -> str | None:
 
     Rewrite: quantise the whole model to integers (TFLITE_BUILTINS_INT8 and a representative data set).
 
-    Source: coral.ai/docs/edgetpu/models-intro, "Model requirements"
+    Source: coral.ai/docs/edgetpu/models-intro, "Model requirements"; "Operation is working on an
+    unsupported data type" in logs
     """
     allowed = {"int8", "uint8"}
     if op.name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
@@ -114,14 +165,18 @@ def quantised_per_tensor(op: Operator) -> str | None:
 
 @rule()
 def static_shape(op: Operator) -> str | None:
-    """Sizes are fixed at compile time, the batch too.
+    """Sizes are fixed at compile time.
 
-    Rewrite: export with a fixed batch of one, e.g. keras.Input(shape, batch_size=1).
+    Rewrite: export with fixed sizes, e.g. keras.Input(shape, batch_size=1).
 
     Source: coral.ai/docs/edgetpu/models-intro, "Tensor sizes are constant at compile-time"
     """
-    found = next((tensor for tensor in op.activations if tensor.dynamic or 0 in tensor.shape), None)
-    return None if found is None else f"{found} has an open size"
+    for tensor in op.activations:
+        if 0 in tensor.shape or any(axis > 0 for axis in tensor.open_axes):
+            return f"{tensor} has an open size"
+        if tensor.open_axes and tensor.shape[0] != 1:
+            return f"{tensor} has an open batch"
+    return None
 
 
 @rule()
@@ -152,13 +207,25 @@ def constant_parameters(op: Operator) -> str | None:
     return None
 
 
+@rule(verdict="mapped", confidence="logged")
+def open_batch(op: Operator) -> str | None:
+    """A batch that the signature leaves open is compiled with the one that the shape holds, which is 1.
+
+    Rewrite: nothing; a batch fixed at export (batch_size=1) keeps SHAPE and PACK out of the graph.
+
+    Source: the compiled dense_256 of LibrEdgeTPU (compiler 16) and SRGAN of inSam/SR-GAN-Edge-TPU
+    """
+    found = next((tensor for tensor in op.activations if tensor.open_axes), None)
+    return None if found is None else f"{found} has an open batch"
+
+
 @rule(verdict="mapped", confidence="inferred")
 def operation_version_seen(op: Operator) -> str | None:
     """The version is one that the compiler's TensorFlow knows, but no compiled file shows it taken.
 
     Rewrite: nothing.
 
-    Source: registry of TensorFlow 2.8
+    Source: tensorflow/lite/tools/versioning/runtime_version.cc
     """
     seen = limits.SEEN_VERSION.get(op.name, 2)
     return f"{op.name} has version {op.version}" if op.version > seen else None

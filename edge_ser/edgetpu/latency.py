@@ -1,51 +1,91 @@
-"""How long an inference takes, from the model alone: an estimate, always an interval, with its terms.
+"""How long an inference takes: an estimate, always an interval, with its terms.
 
-time = fixed + (instructions + inputs) / upload + max(compute, streamed / upload) + outputs / download
+time = fixed + (instructions + inputs) / upload + computation and streaming + outputs / download + rearranging
 
-Streaming of parameters overlaps the computation (a stack of convolutions over USB 2 costs 1.42 ms a layer,
-which is its bytes alone). Cycle models fitted on iwatake2222/EdgeTPU_Analysis (convolution stack, slope
-2.05 ns a cycle) and on MobileNet v1 and v2 (depthwise, 38 to 41 MAC a cycle).
+Parameters that are not on the chip arrive while the layers that need them compute; the layers before them
+compute without (a stack of convolutions over USB 2, half of it streamed, follows that within 3 %). Constants
+are in the hardware description files (:mod:`edge_ser.edgetpu.targets`).
+
+The interval: each constant has its own range, and they do not know of each other, so that what each of them
+does to the total on its own adds as squares. Two nets on one board share the constants: their intervals must
+not be added, :func:`together` has theirs.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 
-from edge_ser.edgetpu.model import Model, Operator, Tensor
-from edge_ser.edgetpu.prediction import CompiledPrediction, padded, predict_compiled
-from edge_ser.edgetpu.rules import check_model
-from edge_ser.edgetpu.targets import Interval, Target
+from edge_ser.edgetpu.cycles import Chip
+from edge_ser.edgetpu.interval import Interval, exactly, independent
+from edge_ser.edgetpu.model import Model
+from edge_ser.edgetpu.payload import Payload, predicted_payload
+from edge_ser.edgetpu.targets import Target
 from edge_ser.errors import InputError
 
-_DEPTHWISE_MACS_PER_CYCLE = Interval(38.0, 39.5, 41.0)
-# Operations without multiplications: at worst one tile works, at best all 16 of them; not measured.
-_ELEMENTS_PER_CYCLE = Interval(64.0, 256.0, 1024.0)
+TERMS = ("fixed", "instructions", "inputs", "compute", "streaming", "outputs", "fusion")
+"""What a decision's time consists of; streaming is what it adds to the computation."""
+
+# The integer heads on the host: a load or two, a multiplication and an addition a weight (firmware_bridge/core/
+# integer_head.c), on the Cortex-M7 of the Micro at 800 MHz.
+_NS_PER_WEIGHT = Interval(2.0, 6.0, 25.0)
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A predicted latency.
+    """A predicted latency of one or several inferences, one after the other.
 
     Attributes:
         target: name of the target.
         clock_mhz: clock of the Edge TPU that it is for.
-        ms: predicted milliseconds of one inference in the steady state.
-        first_ms: predicted milliseconds of the first one, which also uploads the parameters.
-        terms: (name, milliseconds) of what adds up to ``ms``; compute and streaming overlap.
-        host_ops: operations that run on the host and are not in the estimate.
+        payloads: what was estimated from.
+        ms: milliseconds in the steady state.
+        first_ms: milliseconds the first time, which also uploads the parameters.
+        compute_ms: milliseconds in which the chip computes, part of ``ms``.
+        terms: (name, milliseconds); their middles add up to that of ``ms``.
     """
 
     target: str
     clock_mhz: float
+    payloads: tuple[Payload, ...]
     ms: Interval
     first_ms: Interval
+    compute_ms: Interval
     terms: tuple[tuple[str, Interval], ...]
-    host_ops: tuple[str, ...]
+
+    @property
+    def host_ops(self) -> tuple[str, ...]:
+        """Operations that run on the host and are not in the estimate."""
+        return tuple(op for payload in self.payloads for op in payload.host_ops)
+
+    @property
+    def dominant(self) -> str:
+        """The term with the largest middle."""
+        return max(self.terms, key=lambda term: term[1].mid)[0]
+
+
+@dataclass(frozen=True)
+class _Constants:
+    """One value of everything that has a range."""
+
+    fixed_ms: float
+    upload: float
+    download: float
+    pixel_ns: float
+    conv_efficiency: float
+    depthwise_macs: float
+    elements: float
+    spread: float = 1.0
+    weight_ns: float = _NS_PER_WEIGHT.mid
+    # Which end of the ranges of the payloads: 0 low, 1 middle, 2 high.
+    instructions: int = 1
+    unknown_cycles: int = 1
+    # Whether streaming overlaps all of the computation, and not only that of the layers that wait for it.
+    overlaps_all: bool = False
 
 
 def estimate(model: Model, target: Target, clock_mhz: float | None = None) -> Estimate:
-    """Estimate the latency of an uncompiled model.
+    """Estimate the latency of an uncompiled model, as compiler 16 would compile it.
 
     Args:
         model: the quantised model.
@@ -55,132 +95,139 @@ def estimate(model: Model, target: Target, clock_mhz: float | None = None) -> Es
     Raises:
         InputError: the model is compiled already, or the target has no such clock.
     """
-    if clock_mhz is not None and clock_mhz not in target.clocks_mhz:
-        choices = ", ".join(f"{clock:g}" for clock in target.clocks_mhz)
-        message = f"clock {clock_mhz:g} MHz: {target.name} has none such; expected one of {choices}"
-        raise InputError(message)
-    clock = target.clock_mhz if clock_mhz is None else clock_mhz
-    report = check_model(model)
-    prediction = predict_compiled(model, report)
-    mapped, _ = report.parts(model)
-    instructions = _time(prediction.instruction_bytes, target.upload)
-    sent = _exactly(sum(_input_bytes(tensor) for tensor in inputs_of(mapped)))
-    received = _exactly(sum(_output_bytes(tensor) for tensor in _outputs_of(mapped, model)))
-    inputs = _time(sent, target.upload)
-    outputs = _time(received, target.download)
-    compute = _scaled(compute_cycles(mapped), 1e-3 / clock)
-    streaming = _time(_exactly(prediction.streamed_bytes), target.upload)
-    overlapped = Interval(
-        max(compute.low, streaming.low), max(compute.mid, streaming.mid), max(compute.high, streaming.high)
-    )
-    steady = sum_intervals(target.fixed_ms, instructions, inputs, overlapped, outputs)
+    return together([predicted_payload(model)], target, clock_mhz)
+
+
+def together(
+    payloads: Sequence[Payload], target: Target, clock_mhz: float | None = None, head_weights: int = 0
+) -> Estimate:
+    """Estimate the latency of what several inferences move and compute, one after the other.
+
+    Args:
+        payloads: of compiled or uncompiled models.
+        target: where they run.
+        clock_mhz: clock of the Edge TPU; the target's own where ``None``.
+        head_weights: weights of the integer heads that the host computes afterwards.
+
+    Raises:
+        InputError: the target has no such clock.
+    """
+    clock = _clock(target, clock_mhz)
+
+    def term(name: str) -> Callable[[_Constants], float]:
+        if name == "fusion":
+            return lambda constants: head_weights * constants.weight_ns * 1e-6
+        return lambda constants: sum(_terms(item, constants, clock)[name] for item in payloads)
+
+    def steady(constants: _Constants) -> float:
+        heads = head_weights * constants.weight_ns * 1e-6
+        return heads + sum(sum(_terms(item, constants, clock).values()) for item in payloads)
+
+    def first(constants: _Constants) -> float:
+        uploads = [item.first_bytes for item in payloads if item.first_bytes]
+        return steady(constants) + sum(constants.fixed_ms + _ms(size, constants.upload) for size in uploads)
+
+    def compute(constants: _Constants) -> float:
+        return sum(_compute_ms(item, constants, clock) for item in payloads)
+
     return Estimate(
         target=target.name,
         clock_mhz=clock,
-        ms=steady,
-        first_ms=sum_intervals(steady, _first_upload(prediction, target)),
-        terms=(
-            ("fixed", target.fixed_ms),
-            ("instructions", instructions),
-            ("inputs", inputs),
-            ("compute", compute),
-            ("streaming", streaming),
-            ("outputs", outputs),
-        ),
-        host_ops=report.host_ops,
+        payloads=tuple(payloads),
+        ms=_range(steady, target),
+        first_ms=_range(first, target),
+        compute_ms=_range(compute, target),
+        terms=tuple((name, _range(term(name), target)) for name in TERMS),
     )
 
 
-def compute_cycles(ops: list[Operator]) -> Interval:
-    """Cycles of the chip for these operators, run one after the other."""
-    return sum_intervals(*(_cycles(op) for op in ops))
+def _terms(payload: Payload, constants: _Constants, clock_mhz: float) -> dict[str, float]:
+    chip = _chip(constants)
+    resident = payload.resident.cycles(chip).mid
+    if payload.unknown_cycles is not None:
+        resident = _end(payload.unknown_cycles, constants.unknown_cycles) / constants.conv_efficiency
+    resident /= clock_mhz * 1e3
+    waiting = payload.streaming.cycles(chip).mid / (clock_mhz * 1e3)
+    sent = _ms(payload.streamed_bytes, constants.upload)
+    hidden = resident + waiting if constants.overlaps_all else waiting
+    terms = {
+        "fixed": constants.fixed_ms,
+        "instructions": _ms(_end(payload.instruction_bytes, constants.instructions), constants.upload),
+        "inputs": _ms(payload.input_bytes, constants.upload),
+        "compute": resident + waiting,
+        "streaming": max(sent - hidden, 0.0),
+        "outputs": _ms(payload.output_bytes, constants.download)
+        + payload.output_pixels * constants.pixel_ns * 1e-6,
+    }
+    return {name: constants.spread * value for name, value in terms.items()}
 
 
-def convolution_cycles(height: int, width: int, kernel: int, inputs: int, outputs: int) -> int:
-    """Cycles of a convolution: 4 x 4 tiles share the plane, a lane takes four inputs, a tile has 64 lanes.
-
-    Args:
-        height: output height.
-        width: output width.
-        kernel: kernel height x width.
-        inputs: input channels.
-        outputs: output channels.
-    """
-    plane = math.ceil(height / 4) * math.ceil(width / 4)
-    return plane * kernel * math.ceil(inputs / 4) * math.ceil(outputs / 64)
+def _compute_ms(payload: Payload, constants: _Constants, clock_mhz: float) -> float:
+    return _terms(payload, constants, clock_mhz)["compute"]
 
 
-def _cycles(op: Operator) -> Interval:
-    weights = op.input(1)
-    result = op.outputs[0].shape if op.outputs else ()
-    spatial = weights is not None and len(weights.shape) == len(result) == 4
-    if op.name in ("CONV_2D", "TRANSPOSE_CONV") and weights is not None and spatial:
-        outputs, height, width, inputs = weights.shape
-        return _exactly(convolution_cycles(result[1], result[2], height * width, inputs, outputs))
-    if op.name == "FULLY_CONNECTED" and weights is not None and len(weights.shape) == 2:
-        outputs, inputs = weights.shape
-        return _exactly(convolution_cycles(math.prod(result[:-1]), 1, 1, inputs, outputs))
-    elements = math.prod(result)
-    if op.name == "DEPTHWISE_CONV_2D" and weights is not None and spatial:
-        macs = elements * weights.shape[1] * weights.shape[2]
-        return _over(macs, _DEPTHWISE_MACS_PER_CYCLE)
-    if op.name in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS"):
-        return _exactly(0)
-    return _over(max((tensor.elements for tensor in op.activations), default=0), _ELEMENTS_PER_CYCLE)
+def _range(amount: Callable[[_Constants], float], target: Target) -> Interval:
+    middle = _constants(target)
+    return independent(amount(middle), [(amount(low), amount(high)) for low, high in _ends(target, middle)])
 
 
-def inputs_of(ops: list[Operator]) -> tuple[Tensor, ...]:
-    """The tensors that a part of a graph reads and does not compute itself."""
-    made = {tensor.index for op in ops for tensor in op.outputs}
-    read = {t.index: t for op in ops for t in op.inputs if t is not None and not t.constant}
-    return tuple(tensor for index, tensor in read.items() if index not in made)
+def predicted_ms(payload: Payload, target: Target, clock_mhz: float) -> float:
+    """The middle of an estimate alone; what :mod:`edge_ser.edgetpu.calibrate` fits, many times."""
+    return sum(_terms(payload, _constants(target), clock_mhz).values())
 
 
-def _outputs_of(ops: list[Operator], model: Model) -> tuple[Tensor, ...]:
-    """The tensors that a part of a graph computes and something outside it reads."""
-    inside = {op.index for op in ops}
-    read = {t.index for op in model.operators if op.index not in inside for t in op.inputs if t is not None}
-    read |= {tensor.index for tensor in model.outputs}
-    return tuple(tensor for op in ops for tensor in op.outputs if tensor.index in read)
-
-
-def _input_bytes(tensor: Tensor) -> int:
-    """Bytes of an input as it is sent: padded to 8 (12 bytes are sent as 16 in the compiled files)."""
-    return padded(tensor.bytes, 8)
-
-
-def _output_bytes(tensor: Tensor) -> int:
-    """Bytes of an output as it is received: channels padded to 4, then all to 8 (521 become 528)."""
-    channels = tensor.shape[-1] if tensor.shape else 1
-    return padded(tensor.bytes // max(channels, 1) * padded(channels, 4), 8)
-
-
-def _first_upload(prediction: CompiledPrediction, target: Target) -> Interval:
-    return _time(_exactly(prediction.cached_bytes), target.upload)
-
-
-def _exactly(count: float) -> Interval:
-    return Interval(count, count, count)
-
-
-def _time(size: Interval, megabytes_per_second: Interval) -> Interval:
-    """Milliseconds of a transfer; the fastest link with the fewest bytes is the low end."""
-    speed = megabytes_per_second
-    return Interval(size.low / speed.high / 1e3, size.mid / speed.mid / 1e3, size.high / speed.low / 1e3)
-
-
-def _over(amount: float, rate: Interval) -> Interval:
-    return Interval(amount / rate.high, amount / rate.mid, amount / rate.low)
-
-
-def _scaled(interval: Interval, factor: float) -> Interval:
-    return Interval(interval.low * factor, interval.mid * factor, interval.high * factor)
-
-
-def sum_intervals(*intervals: Interval) -> Interval:
-    """Intervals added end by end."""
-    return Interval(
-        sum(item.low for item in intervals),
-        sum(item.mid for item in intervals),
-        sum(item.high for item in intervals),
+def _constants(target: Target) -> _Constants:
+    chip = target.chip
+    return _Constants(
+        fixed_ms=target.fixed_ms.mid,
+        upload=target.upload.mid,
+        download=target.download.mid,
+        pixel_ns=target.pixel_ns.mid,
+        conv_efficiency=chip.conv_efficiency.mid,
+        depthwise_macs=chip.depthwise_macs.mid,
+        elements=chip.elements.mid,
+        spread=target.spread.mid,
     )
+
+
+def _ends(target: Target, middle: _Constants) -> Iterator[tuple[_Constants, _Constants]]:
+    """Each constant at both ends of its range, the others in their middle."""
+    ranges = {
+        "fixed_ms": target.fixed_ms,
+        "upload": target.upload,
+        "download": target.download,
+        "pixel_ns": target.pixel_ns,
+        "spread": target.spread,
+        "weight_ns": _NS_PER_WEIGHT,
+        **{field.name: getattr(target.chip, field.name) for field in fields(Chip)},
+        "instructions": Interval(0, 1, 2),
+        "unknown_cycles": Interval(0, 1, 2),
+        "overlaps_all": Interval(False, False, True),
+    }
+    for name, interval in ranges.items():
+        yield replace(middle, **{name: interval.low}), replace(middle, **{name: interval.high})
+
+
+def _chip(constants: _Constants) -> Chip:
+    return Chip(
+        exactly(constants.conv_efficiency), exactly(constants.depthwise_macs), exactly(constants.elements)
+    )
+
+
+def _end(interval: Interval, which: int) -> float:
+    return (interval.low, interval.mid, interval.high)[which]
+
+
+def _clock(target: Target, clock_mhz: float | None) -> float:
+    if clock_mhz is None:
+        return target.clock_mhz
+    if clock_mhz not in target.clocks_mhz:
+        choices = ", ".join(f"{clock:g}" for clock in target.clocks_mhz)
+        message = f"clock {clock_mhz:g} MHz: {target.name} has none such; expected one of {choices}"
+        raise InputError(message)
+    return clock_mhz
+
+
+def _ms(size: float, megabytes_per_second: float) -> float:
+    """Milliseconds of a transfer."""
+    return size / megabytes_per_second / 1e3

@@ -6,6 +6,7 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +19,17 @@ COMPILED_OP = "edgetpu-custom-op"
 
 MAX_MODEL_BYTES = 256 * 1024 * 1024
 _MAX_RANK = 8
+_MAX_OPERATORS = 20_000
+"""The largest published models have some thousand; what is said about each is bounded by this."""
+
+_MAX_NAME = 2_000
+"""Characters of a name that are kept; converters write names of up to some hundred."""
+
+_SHOWN_NAME = 120
+"""Characters of a name that go into a sentence."""
+
+_DATA_BYTES_PER_STEP = 1024
+"""Constants may share their bytes: without a price, a file of 100 MB could hold a terabyte of them."""
 
 _Item = TypeVar("_Item")
 
@@ -30,30 +42,46 @@ class Tensor:
         index: number in the file.
         name: its name in the file.
         shape: sizes; ``()`` is a scalar.
-        dynamic: whether a size is left open until run time.
+        open_axes: axes whose size is left open until run time; ``shape`` holds what stands in their place.
         dtype: lower-case type name such as ``"int8"``.
         scales: number of quantisation scales: 0 not quantised, 1 per tensor, more per channel.
         scale: the first scale, 0.0 where there is none.
         zero_point: the first zero point, 0 where there is none.
         constant: whether its values lie in the file.
         data: those values, raw; empty where not constant.
+        sparse: whether those values are stored with their zeros left out.
     """
 
     index: int
     name: str
     shape: tuple[int, ...]
-    dynamic: bool
+    open_axes: tuple[int, ...]
     dtype: str
     scales: int
     scale: float
     zero_point: int
     constant: bool
     data: memoryview = field(repr=False, compare=False)
+    sparse: bool = False
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether a size is left open until run time."""
+        return bool(self.open_axes)
 
     @property
     def elements(self) -> int:
         """Number of values."""
         return math.prod(self.shape)
+
+    @cached_property
+    def blank(self) -> bool:
+        """Whether it is a constant of bytes that all lie at the zero point."""
+        if self.dtype not in ("int8", "uint8") or not len(self.data):
+            return False
+        zero = self.zero_point % 256
+        # The first value already settles it for nearly every tensor.
+        return self.data[0] == zero and bytes(self.data).count(zero) == len(self.data)
 
     @property
     def bytes(self) -> int:
@@ -61,7 +89,8 @@ class Tensor:
         return self.elements * schema.ITEM_BYTES.get(self.dtype, 8)
 
     def __str__(self) -> str:
-        return f"{self.name or f'tensor {self.index}'} {self.dtype}{list(self.shape)}"
+        name = self.name[:_SHOWN_NAME] or f"tensor {self.index}"
+        return f"{name} {self.dtype}{list(self.shape)}"
 
     def constant_integers(self) -> tuple[int, ...] | None:
         """The values of a small constant int32 or int64 tensor (axes, paddings, sizes); else ``None``."""
@@ -91,6 +120,7 @@ class Options:
     new_axis_mask: int = 0
     align_corners: int = 0
     half_pixel_centers: int = 0
+    offset: int = 0
 
     @property
     def activation(self) -> str:
@@ -112,6 +142,7 @@ class Operator:
         inputs: its inputs; an optional input that is left out is ``None``.
         outputs: its outputs.
         options: its options.
+        custom_options: the raw options of a custom operation, empty for a builtin one.
     """
 
     index: int
@@ -122,6 +153,7 @@ class Operator:
     inputs: tuple[Tensor | None, ...]
     outputs: tuple[Tensor, ...]
     options: Options
+    custom_options: memoryview = field(repr=False, compare=False)
 
     def input(self, position: int) -> Tensor | None:
         """The input at ``position``, ``None`` where absent."""
@@ -208,6 +240,9 @@ def _read(buffer: Flatbuffer, size: int, name: str) -> Model:
         message = "it holds no graph"
         raise MalformedError(message)
     graph = graphs[0]
+    if graph.count(3, 4) > _MAX_OPERATORS:
+        message = f"it holds {graph.count(3, 4)} operations, at most {_MAX_OPERATORS} are possible"
+        raise MalformedError(message)
     tensors = tuple(_tensor(table, index, buffers) for index, table in enumerate(graph.tables(0)))
     operators = tuple(_operator(table, index, codes, tensors) for index, table in enumerate(graph.tables(3)))
     return Model(
@@ -239,21 +274,25 @@ def _tensor(table: Table, index: int, buffers: tuple[Table, ...]) -> Tensor:
     code = table.integer(1, "b")
     store = _at(buffers, table.integer(2, "I"), "buffer")
     data = store.blob(0)
+    table.buffer.spend(len(data) // _DATA_BYTES_PER_STEP)
     quantization = table.table(4)
     scales = quantization.numbers(2, "f", most=1) if quantization else ()
     zero_points = quantization.numbers(3, "q", most=1) if quantization else ()
     return Tensor(
         index=index,
-        name=table.text(3),
+        name=table.text(3)[:_MAX_NAME],
         shape=tuple(max(extent, 0) for extent in shape),
-        dynamic=any(extent < 0 for extent in (*shape, *signature)),
+        open_axes=tuple(
+            axis for axis in range(len(shape)) if shape[axis] < 0 or signature[axis : axis + 1] == (-1,)
+        ),
         dtype=schema.TYPES[code] if 0 <= code < len(schema.TYPES) else f"type {code}",
         scales=quantization.count(2, 4) if quantization else 0,
         scale=float(scales[0]) if scales else 0.0,
         zero_point=int(zero_points[0]) if zero_points else 0,
-        # Fields 1 and 2 place the values behind the flatbuffer (files over 2 GB).
-        constant=len(data) > 0 or store.integer(1, "Q") > 1,
+        # Fields 1 and 2 place the values behind the flatbuffer (files over 2 GB), field 10 in another file.
+        constant=len(data) > 0 or store.integer(1, "Q") > 1 or table.integer(10, "I") > 0,
         data=data,
+        sparse=table.locate(6) is not None,
     )
 
 
@@ -267,11 +306,12 @@ def _operator(table: Table, index: int, codes: tuple[Table, ...], tensors: tuple
         index=index,
         code=code,
         name=name,
-        custom_code=entry.text(1) if name == "CUSTOM" else "",
+        custom_code=entry.text(1)[:_SHOWN_NAME] if name == "CUSTOM" else "",
         version=entry.integer(2, "i", 1),
         inputs=tuple(None if number == -1 else _at(tensors, number, "tensor") for number in inputs),
         outputs=tuple(_at(tensors, number, "tensor") for number in table.integers(2, "i")),
         options=_options(name, table),
+        custom_options=table.blob(5),
     )
 
 

@@ -1,61 +1,88 @@
 """Will all of it map? The rules in their order, one partition, and what to say about the model as a whole.
 
-The compiler is closed; where it is installed it is the truth. This predicts what compiler 16.0 does with a
-file and says how sure that is. Each rule names its source: the vendor's documentation, a published log, a
-compiled file, or reasoning.
+The compiler is closed; where it is installed it is the truth. This predicts what a compiler does with a file
+and says how sure that is. Each rule names its source: the vendor's documentation, a published log, a compiled
+file, or reasoning. Where the person's own compiler was asked (:mod:`edge_ser.edgetpu.op_table`), its answers
+win over the rules.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from edge_ser.edgetpu import general_rules, op_rules
+from edge_ser.edgetpu import general_rules, layer_rules, tensor_rules
+from edge_ser.edgetpu.compilers import LATEST, Compiler
 from edge_ser.edgetpu.model import Model, Operator
 from edge_ser.edgetpu.notes import Note, model_notes
+from edge_ser.edgetpu.op_table import OpTable
 from edge_ser.edgetpu.rule import Confidence, Rule, Verdict
 from edge_ser.errors import InputError
 
 RULES: tuple[Rule, ...] = (
     general_rules.builtin_code_known,
     general_rules.operation_version,
+    general_rules.resize_version,
     general_rules.quantize_from_integers,
+    general_rules.product_of_activations,
     general_rules.operation_in_list,
+    general_rules.tile_of_one_pixel,
     general_rules.data_type,
     general_rules.quantised_per_tensor,
     general_rules.static_shape,
     general_rules.three_inner_dimensions,
     general_rules.constant_parameters,
-    op_rules.no_fused_activation,
-    op_rules.concatenation_constant,
-    op_rules.equal_dilation,
-    op_rules.kernel_size,
-    op_rules.weights_not_all_zero,
-    op_rules.default_weights_format,
-    op_rules.dense_per_tensor,
-    op_rules.softmax_size,
-    op_rules.no_reduction_over_batch,
-    op_rules.mean_over_channels,
-    op_rules.no_padding_of_batch,
-    op_rules.no_pack_over_batch,
-    op_rules.no_split_of_batch,
-    op_rules.prelu_alpha,
-    op_rules.plain_slice,
-    op_rules.resize_from_one_pixel,
-    op_rules.mean_area,
-    op_rules.split_of_image,
-    op_rules.transpose_keeps_batch,
-    op_rules.resize_factor,
-    op_rules.broadcast_along_channels,
-    op_rules.dense_over_rows,
-    op_rules.softmax_over_rows,
-    op_rules.transpose_order,
-    op_rules.broadcast,
+    layer_rules.no_fused_activation,
+    layer_rules.fused_activation_in_list,
+    layer_rules.concatenation_constant,
+    layer_rules.equal_dilation,
+    layer_rules.no_dilated_depthwise,
+    layer_rules.kernel_size,
+    layer_rules.weights_not_all_zero,
+    layer_rules.default_weights_format,
+    layer_rules.dense_one_row,
+    layer_rules.softmax_size,
+    layer_rules.softmax_one_row,
+    layer_rules.prelu_alpha,
+    tensor_rules.no_reduction_over_batch,
+    tensor_rules.mean_over_image_only,
+    tensor_rules.mean_over_channels,
+    tensor_rules.mean_of_large_area,
+    tensor_rules.no_padding_of_batch,
+    tensor_rules.pad_image_only,
+    tensor_rules.squeeze_leading_only,
+    tensor_rules.no_pack_over_batch,
+    tensor_rules.no_split_of_batch,
+    tensor_rules.plain_slice,
+    tensor_rules.reshape_of_large_tensor,
+    tensor_rules.transpose_of_large_tensor,
+    tensor_rules.concatenation_of_many_rows,
+    tensor_rules.resize_from_one_pixel,
+    tensor_rules.resize_to_large_image,
+    tensor_rules.mean_area,
+    tensor_rules.split_of_image,
+    tensor_rules.reshape_size,
+    tensor_rules.transpose_keeps_batch,
+    tensor_rules.resize_size,
+    tensor_rules.resize_factor,
+    tensor_rules.broadcast_along_channels,
+    layer_rules.dense_per_channel,
+    layer_rules.dense_over_rows,
+    layer_rules.softmax_over_rows,
+    tensor_rules.transpose_order,
+    tensor_rules.broadcast_of_constant,
+    tensor_rules.broadcast,
+    general_rules.open_batch,
     general_rules.operation_version_seen,
 )
 """Every rule; the first that speaks decides, so refusals stand before doubts and doubts before remarks."""
 
 ONE_PARTITION = "one-partition"
 """Name of the verdict on operations that would map and lie behind the place where the graph splits."""
+
+YOUR_COMPILER = "your-compiler"
+"""Name of the verdict that the person's own compiler gave on a probe model of the same form."""
+
+_VERSION_RULES = (general_rules.operation_version.name, general_rules.operation_version_seen.name)
 
 
 @dataclass(frozen=True)
@@ -93,6 +120,7 @@ class CheckReport:
     """The predicted mapping of a model.
 
     Attributes:
+        compiler: version of the compiler that the prediction is about.
         maps_fully: every operation maps and the compiler takes the file.
         refused: the compiler refuses the whole file; the verdicts then hold once that is mended.
         ops: one verdict per operator, in execution order.
@@ -100,6 +128,7 @@ class CheckReport:
         notes: what concerns the model as a whole.
     """
 
+    compiler: str
     maps_fully: bool
     refused: bool
     ops: tuple[OpVerdict, ...]
@@ -118,11 +147,28 @@ class CheckReport:
         return tuple(verdict.op for verdict in self.ops if verdict.verdict == "host")
 
 
-def check_model(model: Model) -> CheckReport:
-    """Predict what Edge TPU compiler 16.0 maps.
+@dataclass(frozen=True)
+class _Finding:
+    """What decides about one operator on its own."""
+
+    verdict: Verdict
+    rule: str
+    reason: str
+    hint: str
+    confidence: Confidence
+    refuses_file: bool = False
+
+
+_NOTHING_TO_SAY = _Finding("mapped", "", "", "", "documented")
+
+
+def check_model(model: Model, compiler: Compiler = LATEST, table: OpTable | None = None) -> CheckReport:
+    """Predict what an Edge TPU compiler maps.
 
     Args:
         model: a quantised model that the compiler has not seen yet.
+        compiler: which one.
+        table: what the person's own compiler made of the probe models; wins over the rules.
 
     Raises:
         InputError: the model is compiled already, or holds no operation.
@@ -133,31 +179,51 @@ def check_model(model: Model) -> CheckReport:
     if not model.operators:
         message = f"{model.name}: holds no operation; export the model again"
         raise InputError(message)
-    findings = tuple(_first_finding(op) for op in model.operators)
-    mappable = [finding is None or finding[0].verdict != "host" for finding in findings]
+    if table is not None:
+        compiler = replace(compiler, newest=table.newest)
+    findings = tuple(_find(op, compiler, table) for op in model.operators)
+    mappable = [finding.verdict != "host" for finding in findings]
     partition = first_partition(model, mappable)
     behind = [op.index for op in model.operators if op.index not in partition]
-    first_host = next((index for index in behind if index > min(partition, default=-1)), None)
     verdicts = tuple(
-        _verdict(op, finding, op.index in partition, mappable[op.index])
+        _verdict(op, finding, op.index in partition)
         for op, finding in zip(model.operators, findings, strict=True)
     )
-    refused = any(finding is not None and finding[0].refuses_file for finding in findings)
+    refused = any(finding.refuses_file for finding in findings)
     return CheckReport(
+        compiler=compiler.version,
         maps_fully=not refused and all(verdict.mapped for verdict in verdicts),
         refused=refused,
         ops=verdicts,
-        split_at=first_host,
+        split_at=next((index for index in behind if index > min(partition, default=-1)), None),
         notes=model_notes(model, refused),
     )
 
 
-def _first_finding(op: Operator) -> tuple[Rule, str] | None:
+def _find(op: Operator, compiler: Compiler, table: OpTable | None) -> _Finding:
+    """The verdict on one operator: the person's compiler where it was asked, else the first rule that speaks."""
+    answer = table.answer(op) if table is not None else None
+    own = _NOTHING_TO_SAY
+    if answer is not None:
+        hint = "" if answer.mapped else "write it in a form that your compiler maps (edge-ser doctor --probe)"
+        verdict: Verdict = "mapped" if answer.mapped else "host"
+        own = _Finding(verdict, YOUR_COMPILER, answer.words, hint, "your compiler")
     for item in RULES:
-        found = item.look(op)
-        if found is not None:
-            return item, found
-    return None
+        found = item.look(op, compiler)
+        if found is None:
+            continue
+        if answer is not None and item.name == answer.rule:
+            own = replace(own, hint="" if answer.mapped else item.hint(op) or own.hint)
+            continue
+        asked = item.name in _VERSION_RULES and op.name in compiler.newest
+        if item.verdict == "mapped" and (answer is not None or asked):
+            continue
+        if own.verdict == "host" and not item.refuses_file:
+            break
+        confidence: Confidence = "your compiler" if asked else item.confidence
+        reason = f"{found}. {item.text}"
+        return _Finding(item.verdict, item.name, reason, item.hint(op), confidence, item.refuses_file)
+    return own
 
 
 def first_partition(model: Model, mappable: list[bool]) -> frozenset[int]:
@@ -169,8 +235,7 @@ def first_partition(model: Model, mappable: list[bool]) -> frozenset[int]:
     behind it.
 
     Algorithm: PartitionGraphIntoIndependentNodeSubsets, tensorflow/lite/graph_info.cc; confirmed by the
-        compiled
-    DeepLab v3 of github.com/google-coral/edgetpu.
+    compiled DeepLab v3 of github.com/google-coral/edgetpu.
 
     Args:
         model: the model.
@@ -196,15 +261,24 @@ def first_partition(model: Model, mappable: list[bool]) -> frozenset[int]:
     return frozenset()
 
 
-def _verdict(op: Operator, finding: tuple[Rule, str] | None, in_partition: bool, mappable: bool) -> OpVerdict:
+def _verdict(op: Operator, finding: _Finding, in_partition: bool) -> OpVerdict:
     name = op.custom_code or op.name
     tensor = op.outputs[0].name if op.outputs else ""
-    if mappable and not in_partition:
-        reason = "More than one subgraph is not supported: it depends on an operation that runs on the host"
-        hint = "mend the operation that splits the graph, or move that one to the end"
-        return OpVerdict(op.index, name, tensor, "host", ONE_PARTITION, reason, hint, "documented")
-    if finding is None:
-        return OpVerdict(op.index, name, tensor, "mapped", "", "", "", "documented")
-    item, found = finding
-    reason = f"{found}. {item.text}"
-    return OpVerdict(op.index, name, tensor, item.verdict, item.name, reason, item.hint(op), item.confidence)
+    if finding.verdict != "host" and not in_partition:
+        finding = _Finding(
+            verdict="host",
+            rule=ONE_PARTITION,
+            reason="More than one subgraph is not supported: it depends on an operation that runs on the host.",
+            hint="mend the operation that splits the graph, or move that one to the end",
+            confidence="documented",
+        )
+    return OpVerdict(
+        op.index,
+        name,
+        tensor,
+        finding.verdict,
+        finding.rule,
+        finding.reason,
+        finding.hint,
+        finding.confidence,
+    )

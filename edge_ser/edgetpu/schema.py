@@ -165,9 +165,13 @@ OPTIONS: dict[str, OptionTable] = {
         (
             OptionField("ellipsis_mask", 2, "i"),
             OptionField("new_axis_mask", 3, "i"),
+            OptionField("offset", 5, "b"),
         ),
     ),
     "PACK": OptionTable(59, (OptionField("axis", 1, "i"),)),
     "RESIZE_BILINEAR": OptionTable(15, _RESIZE),
+    "RESIZE_NEAREST_NEIGHBOR": OptionTable(
+        74, (OptionField("align_corners", 0, "b"), OptionField("half_pixel_centers", 1, "b"))
+    ),
 }
 """The options that rules read, by operator."""

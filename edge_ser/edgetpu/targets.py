@@ -1,30 +1,51 @@
-"""What each target's link and chip are worth in time, with the source of every number.
+"""What each target's link and chip are worth in time and power, read from hardware description files.
 
-Measured targets: latencies of iwatake2222/EdgeTPU_Analysis (github.com, commit 1f5fbce4; Jetson Nano host)
-against the bytes in its compiled files. The Micro has no published measurement of its link: its numbers are
-a prior.
+The files lie in the package, where ``models/targets`` of the repository points; a person's own (made by
+``edge-ser calibrate``) has the same form and may say what the chip does, too. Every constant in them is a
+range that names its source, and a file without one is refused.
 """
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
 
+from edge_ser.edgetpu.cycles import Chip
+from edge_ser.edgetpu.interval import Interval
 from edge_ser.errors import InputError
+
+SHIPPED: Final = ("coral-micro", "usb2", "usb3")
+"""The targets that come with the package."""
+
+_LONGEST_FILE: Final = 100_000
+_MOST: Final = 1e9
+_FOLDER: Final = "hardware"
+_POWER: Final = ("tpu_computing_w", "tpu_waiting_w", "board_w", "idle_w")
+_HEAD: Final = ("name", "title", "chip", "source")
+_LINK: Final = ("fixed_ms", "upload_mb_per_s", "download_mb_per_s", "pixel_ns", "spread")
+_CHIP: Final = ("conv_efficiency", "depthwise_macs_per_cycle", "elements_per_cycle")
+_ENDS: Final = ("low", "mid", "high")
 
 
 @dataclass(frozen=True)
-class Interval:
-    """A range with its middle.
+class Power:
+    """What a target takes, watts; a model, not a measurement.
 
     Attributes:
-        low: smallest plausible value.
-        mid: best guess.
-        high: largest plausible value.
+        tpu_computing_w: the Edge TPU while it computes at 500 MHz.
+        tpu_waiting_w: the Edge TPU while it waits for the link.
+        board_w: everything else while an inference runs.
+        idle_w: everything between two decisions.
     """
 
-    low: float
-    mid: float
-    high: float
+    tpu_computing_w: Interval
+    tpu_waiting_w: Interval
+    board_w: Interval
+    idle_w: Interval
 
 
 @dataclass(frozen=True)
@@ -33,63 +54,199 @@ class Target:
 
     Attributes:
         name: what the command line calls it.
+        title: what it is.
+        source: where its numbers are from.
         fixed_ms: cost of an inference that moves nothing, milliseconds.
-        upload: host to Edge TPU, megabytes (10**6) per second.
+        upload: host to Edge TPU, megabytes (10**6 bytes) per second.
         download: Edge TPU to host, megabytes per second.
-        clock_mhz: clock of the Edge TPU.
+        pixel_ns: what the host needs to rearrange one pixel of an output, nanoseconds.
+        spread: real over predicted time when every constant is right.
+        clock_mhz: clock of the Edge TPU unless another is chosen.
         clocks_mhz: clocks that can be chosen.
-        source: where the numbers are from.
+        chip: what the Edge TPU does in a cycle.
+        power: what it takes, ``None`` where the file does not say.
     """
 
     name: str
+    title: str
+    source: str
     fixed_ms: Interval
     upload: Interval
     download: Interval
+    pixel_ns: Interval
+    spread: Interval
     clock_mhz: float
     clocks_mhz: tuple[float, ...]
-    source: str
-
-
-_MICRO = Target(
-    name="coral-micro",
-    fixed_ms=Interval(0.5, 1.0, 1.5),
-    upload=Interval(15.0, 25.0, 36.0),
-    download=Interval(4.0, 8.0, 12.0),
-    # PerformanceMode kHigh, the default of EdgeTpuManager::OpenDevice (coralmicro, libs/tpu).
-    clock_mhz=250.0,
-    clocks_mhz=(63.0, 125.0, 250.0, 500.0),
-    source="a prior from the USB 2 numbers and the driver's 32 KiB staging; not verified on a board",
-)
-_USB2 = Target(
-    name="usb2",
-    fixed_ms=Interval(0.30, 0.35, 0.40),
-    upload=Interval(34.0, 36.3, 45.0),
-    download=Interval(11.0, 11.9, 13.0),
-    # Slope of a stack of convolutions, 2.05 ns a cycle; the chip is specified with 500 MHz.
-    clock_mhz=487.0,
-    clocks_mhz=(250.0, 487.0),
-    source="iwatake2222/EdgeTPU_Analysis, USB 2 columns; upper end: 35 ms of fredriktegnell/edgetpu-tcn",
-)
-_USB3 = Target(
-    name="usb3",
-    fixed_ms=Interval(0.24, 0.27, 0.30),
-    upload=Interval(280.0, 320.0, 350.0),
-    download=Interval(28.0, 30.8, 34.0),
-    clock_mhz=487.0,
-    clocks_mhz=(250.0, 487.0),
-    source="iwatake2222/EdgeTPU_Analysis, USB 3 columns",
-)
-TARGETS = {target.name: target for target in (_MICRO, _USB2, _USB3)}
-"""The targets by name."""
+    chip: Chip
+    power: Power | None
 
 
 def target_named(name: str) -> Target:
-    """The target of that name.
+    """The target of that name, or of a file whose name ends in ``.toml``.
 
     Raises:
-        InputError: there is none.
+        InputError: there is none, or the file breaks a rule.
     """
-    if name not in TARGETS:
-        message = f"target {name!r}: no such target; expected one of {', '.join(TARGETS)}"
+    if name.endswith(".toml"):
+        return load_target(Path(name))
+    if name not in SHIPPED:
+        message = (
+            f"target {name!r}: no such target; expected one of {', '.join(SHIPPED)},"
+            " or a hardware description file (.toml)"
+        )
         raise InputError(message)
-    return TARGETS[name]
+    return read_target(_shipped(name), f"{name}.toml")
+
+
+def load_target(path: Path) -> Target:
+    """Read a hardware description file.
+
+    Raises:
+        InputError: it cannot be read, is no TOML, or breaks a rule; the text names file, key and rule.
+    """
+    try:
+        if path.stat().st_size > _LONGEST_FILE:
+            message = f"{path}: over {_LONGEST_FILE} bytes; expected a hardware description file (.toml)"
+            raise InputError(message)
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        message = (
+            f"{path}: no such file; expected a hardware description file, or one of {', '.join(SHIPPED)}"
+        )
+        raise InputError(message) from None
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{path}: cannot be read ({error}); expected a TOML file in UTF-8"
+        raise InputError(message) from None
+    return read_target(text, str(path))
+
+
+def read_target(text: str, source: str) -> Target:
+    """Read a hardware description from its text.
+
+    Args:
+        text: TOML.
+        source: what to call it in messages.
+
+    Raises:
+        InputError: it is no TOML, or breaks a rule; the text names file, key and rule.
+    """
+    data = _parse(text, source)
+    _known_keys(source, "", data, (*_HEAD, *_LINK, *_CHIP, "clock_mhz", "power"))
+    chip_name = _text(source, data, "chip")
+    if chip_name != "edgetpu":
+        raise _refused(source, "chip", chip_name, 'the name of a chip file of this package: "edgetpu"')
+    link = {key: _range(source, key, data.get(key)) for key in _LINK}
+    default, choices = _clocks(source, data.get("clock_mhz"))
+    return Target(
+        name=_text(source, data, "name"),
+        title=_text(source, data, "title"),
+        source=" ".join(_text(source, data, "source").split()),
+        fixed_ms=link["fixed_ms"],
+        upload=link["upload_mb_per_s"],
+        download=link["download_mb_per_s"],
+        pixel_ns=link["pixel_ns"],
+        spread=link["spread"],
+        clock_mhz=default,
+        clocks_mhz=choices,
+        chip=_chip(source, data),
+        power=_power(source, data.get("power")),
+    )
+
+
+def _shipped(name: str) -> str:
+    place = resources.files("edge_ser.edgetpu").joinpath(_FOLDER, f"{name}.toml")
+    return place.read_text(encoding="utf-8")
+
+
+def _chip(source: str, own: Mapping[str, Any]) -> Chip:
+    """The chip of the package's file, with what a person's own file measured instead."""
+    name = "edgetpu.toml"
+    shipped = _parse(_shipped("edgetpu"), name)
+    _known_keys(name, "", shipped, _CHIP)
+    places = ((source, own[key]) if key in own else (name, shipped.get(key)) for key in _CHIP)
+    return Chip(*(_range(place, key, value) for key, (place, value) in zip(_CHIP, places, strict=True)))
+
+
+def _parse(text: str, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        message = f"{source}: not valid TOML ({error}); mend that line"
+        raise InputError(message) from None
+
+
+def _power(source: str, value: object) -> Power | None:
+    if value is None:
+        return None
+    table = _table(source, "power", value, _POWER)
+    return Power(*(_range(source, f"power.{key}", table.get(key)) for key in _POWER))
+
+
+def _clocks(source: str, value: object) -> tuple[float, tuple[float, ...]]:
+    table = _table(source, "clock_mhz", value, ("default", "choices", "source"))
+    _text(source, table, "source", "clock_mhz.")
+    choices = table.get("choices")
+    if not isinstance(choices, list) or not choices or len(choices) > 100:
+        raise _refused(source, "clock_mhz.choices", choices, "a list of one to 100 clocks")
+    numbers = tuple(_number(source, "clock_mhz.choices", item) for item in choices)
+    default = _number(source, "clock_mhz.default", table.get("default"))
+    if default not in numbers:
+        raise _refused(source, "clock_mhz.default", default, "one of clock_mhz.choices")
+    return default, numbers
+
+
+def _range(source: str, key: str, value: object) -> Interval:
+    """A range: three numbers in order, all above 0, and where they are from."""
+    table = _table(source, key, value, (*_ENDS, "source"))
+    _text(source, table, "source", f"{key}.")
+    low, mid, high = (_number(source, f"{key}.{end}", table.get(end)) for end in _ENDS)
+    if not low <= mid <= high:
+        raise _refused(source, key, [low, mid, high], "low, mid and high in rising order")
+    return Interval(low, mid, high)
+
+
+def _table(source: str, key: str, value: object, known: tuple[str, ...]) -> Mapping[str, Any]:
+    if value is None:
+        message = f"{source}: table [{key}] is missing; add it with {', '.join(known)}"
+        raise InputError(message)
+    if not isinstance(value, dict):
+        raise _refused(source, key, value, f"a table with {', '.join(known)}")
+    _known_keys(source, f"{key}.", value, known)
+    return value
+
+
+def _known_keys(source: str, prefix: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for key in table:
+        if key not in known:
+            message = f"{source}: unknown key {prefix + key!r}; expected one of {', '.join(known)}"
+            raise InputError(message)
+
+
+def _number(source: str, key: str, value: object) -> float:
+    if value is None:
+        raise _missing(source, key)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < _MOST:
+        raise _refused(source, key, value, f"a number above 0 and below {_MOST:g}")
+    return float(value)
+
+
+def _text(source: str, table: Mapping[str, Any], key: str, prefix: str = "") -> str:
+    value = table.get(key)
+    if value is None:
+        raise _missing(source, prefix + key)
+    if not isinstance(value, str) or not value.strip():
+        raise _refused(source, prefix + key, value, "a text that is not empty")
+    return value
+
+
+def _refused(source: str, key: str, value: object, rule: str) -> InputError:
+    shown = repr(value)
+    return InputError(f"{source}: key {key!r} is {shown[:80]}; rule: {rule}")
+
+
+def _missing(source: str, key: str) -> InputError:
+    return InputError(f"{source}: key {key!r} is missing; add it")
+
+
+TARGETS: Final[Mapping[str, Target]] = {name: target_named(name) for name in SHIPPED}
+"""The shipped targets by name."""

@@ -8,12 +8,16 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from package_builder import Compiled
 
 from edge_ser.bundle import Bundle, read_bundle
 from edge_ser.edgetpu import arena
-from edge_ser.edgetpu.budget import BudgetItem, budget
+from edge_ser.edgetpu.budget import BudgetItem, budget, decision
+from edge_ser.edgetpu.targets import TARGETS
 from edge_ser.errors import InputError, MissingError
+from edge_ser.npz import npz_bytes
 from edge_ser.spec import BudgetSpec
 
 MakeBundle = Callable[..., Path]
@@ -51,13 +55,50 @@ def test_what_is_not_compiled_is_predicted(make_bundle: MakeBundle) -> None:
 @pytest.mark.usefixtures("no_arena")
 def test_compiled_files_count_as_they_are(make_bundle: MakeBundle) -> None:
     bundle = read_bundle(make_bundle())
-    compiled = bundle.with_members(
-        {"keyword_edgetpu.tflite": bytes(1000), "acoustic_edgetpu.tflite": bytes(500)}
+    keyword, acoustic = Compiled().data(), Compiled(cached=4096, instructions=(400_000,)).data()
+    items = _items(
+        bundle.with_members({"keyword_edgetpu.tflite": keyword, "acoustic_edgetpu.tflite": acoustic})
     )
-    item = _items(compiled)["compiled_bytes"]
-    assert (item.value, item.predicted) == (1500, False)
+    item = items["compiled_bytes"]
+    assert (item.value, item.predicted) == (len(keyword) + len(acoustic), False)
+    # 400,000 bytes of instructions at 25 MB/s.
+    latency, before = items["latency_ms"].value, _items(bundle)["latency_ms"].value
+    assert latency is not None
+    assert before is not None
+    assert latency > before + 14
     # One compiled file alone says nothing about the sum.
     assert _items(bundle.with_members({"keyword_edgetpu.tflite": bytes(9)}))["compiled_bytes"].predicted
+
+
+@pytest.mark.usefixtures("no_arena")
+def test_a_damaged_compiled_file_is_named(make_bundle: MakeBundle) -> None:
+    damaged = {"keyword_edgetpu.tflite": bytes(1000), "acoustic_edgetpu.tflite": Compiled().data()}
+    with pytest.raises(InputError, match=r"keyword_edgetpu\.tflite"):
+        budget(read_bundle(make_bundle()).with_members(damaged), BudgetSpec())
+
+
+@pytest.mark.usefixtures("no_arena")
+def test_tables_are_what_the_firmware_holds_beside_the_nets(make_bundle: MakeBundle) -> None:
+    tables = {"window": np.zeros(480, np.int16), "weights": np.zeros(100, np.int16)}
+    head = {"weights": np.zeros((6, 96), np.int16), "bias": np.zeros(6, np.int32)}
+    bundle = read_bundle(make_bundle()).with_members(
+        {"frontend_tables.npz": npz_bytes(tables), "fusion.npz": npz_bytes(head)}
+    )
+    item = _items(bundle)["table_bytes"]
+    assert (item.value, item.predicted) == (2 * 580 + 2 * 576 + 4 * 6, False)
+
+
+@pytest.mark.usefixtures("no_arena")
+def test_latency_is_one_inference_of_each_net_and_the_fusion(make_bundle: MakeBundle) -> None:
+    bundle = read_bundle(make_bundle())
+    found = decision(bundle, TARGETS["coral-micro"], 500.0)
+    assert [payload.operations for payload in found.payloads] == [2, 2]
+    assert dict(found.terms)["fixed"].mid == pytest.approx(2 * TARGETS["coral-micro"].fixed_ms.mid)
+    head = bundle.with_members({"fusion.npz": npz_bytes({"weights": np.zeros(10_000, np.int16)})})
+    assert decision(head, TARGETS["coral-micro"], 500.0).ms.mid > found.ms.mid + 0.05
+    item = _items(bundle)["latency_ms"]
+    assert "an estimate" in item.detail
+    assert "4 operations" in item.detail
 
 
 @pytest.mark.usefixtures("no_arena")
