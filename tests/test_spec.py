@@ -300,11 +300,11 @@ def test_what_is_no_number_is_refused_in_lists(key: str, value: float) -> None:
 class TestGeometry:
     def test_samples_and_frames_of_the_base_system(self) -> None:
         spec = load_spec(MODELS / "base.toml")
-        # 30 ms and 20 ms at 16 kHz; 3 s hold (3000 - 30) / 20 = 148.5, so 149 windows; 1 s holds 49.
+        # 30 ms and 20 ms at 16 kHz; 2.9 s hold (2900 - 30) / 20 = 143.5, so 144 windows; 0.98 s holds 48.
         assert (spec.frontend.window_samples, spec.frontend.step_samples) == (480, 320)
-        assert (spec.segment_samples, spec.segment_frames) == (48_000, 149)
-        assert (spec.keyword_samples, spec.keyword_frames) == (16_000, 49)
-        assert spec.keyword_starts == (0, 25, 50, 75, 100)
+        assert (spec.segment_samples, spec.segment_frames) == (46_400, 144)
+        assert (spec.keyword_samples, spec.keyword_frames) == (15_680, 48)
+        assert spec.keyword_starts == (0, 25, 50, 75)
 
     @pytest.mark.parametrize(("samples", "frames"), [(0, 0), (479, 0), (480, 1), (799, 1), (800, 2)])
     def test_only_whole_windows_are_frames(self, samples: int, frames: int) -> None:
