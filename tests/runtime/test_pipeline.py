@@ -70,7 +70,7 @@ def test_keyword_windows_are_what_the_keyword_net_makes_of_their_frames(
     features = pipeline.features(NOISE[np.newaxis])
     net = LiteRtNet(tiny_nets["keyword"].files.int8, "keyword", TINY.keyword_frames, 40)
     windows = pipeline.embeddings(features).keyword_windows[0]
-    assert len(windows) == 5
+    assert len(windows) == len(TINY.keyword_starts) == 4
     for start, window in zip(TINY.keyword_starts, windows, strict=True):
         assert (net.embed(features[:, start : start + TINY.keyword_frames])[0] == window).all()
 
