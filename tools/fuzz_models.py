@@ -134,7 +134,7 @@ def bounded(seconds: float = LIMIT_S, peak_bytes: int = LIMIT_BYTES) -> Iterator
         message = f"no end after {seconds} s"
         raise TookTooLongError(message)
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _largest_bytes()
     previous = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
@@ -142,10 +142,14 @@ def bounded(seconds: float = LIMIT_S, peak_bytes: int = LIMIT_BYTES) -> Iterator
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    grown = _largest_bytes() - before
     if grown > peak_bytes:
         message = f"the process grew by {grown} bytes"
         raise MemoryError(message)
+
+
+def _largest_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def random_edits(rng: random.Random) -> list[Edit]:
@@ -220,7 +224,8 @@ def _guided(seeds: Sequence[bytes], minutes: float, keep: Path) -> int:
         f"-max_total_time={round(60 * minutes)}",
         f"-max_len={max(map(len, seeds)) + 1024}",
         f"-timeout={LIMIT_S}",
-        f"-rss_limit_mb={512 + LIMIT_BYTES // 2**20}",
+        # libFuzzer reads the largest size that the process ever had, and a process begins with its parent's.
+        f"-rss_limit_mb={_largest_bytes() // 2**20 + 512 + LIMIT_BYTES // 2**20}",
         f"-artifact_prefix={keep}/",
     ]
     atheris.Setup(arguments, examine)

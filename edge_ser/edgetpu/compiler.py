@@ -228,9 +228,10 @@ def parse_table(text: str) -> tuple[TableRow, ...]:
 
 
 def failure_reason(text: str) -> str:
-    """The compiler's own words about a failure, on one line."""
+    """The compiler's own words about a failure, on one line; its last line where no known words are among them."""
     lines = dict.fromkeys(match.group(0).strip() for match in _REASON.finditer(text))
-    return "; ".join(lines) or "it gives no reason"
+    last = text.strip().splitlines()[-1:]
+    return "; ".join(lines or last) or "it gives no reason"
 
 
 def _parse_block(block: str) -> ModelLog:

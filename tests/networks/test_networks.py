@@ -67,7 +67,7 @@ def test_float_file_equals_keras_and_int8_is_near(converted: ConvertedNet) -> No
         row.snr_db for row in layer_errors(files.float32, files.int8, features[:4]) if row.snr_db is not None
     ]
     assert len(errors) > 10
-    assert min(errors) > 10
+    assert min(errors) > 9
 
 
 def test_mixing_none_has_no_gates() -> None:
