@@ -23,7 +23,9 @@ pytestmark = pytest.mark.slow
 
 def _make(build: Path, *targets: str) -> subprocess.CompletedProcess[str]:
     # The environment that runs the tests is the one that the line uses: nothing is installed again.
-    installed = [f"EDGE_SER={SCRIPTS / 'edge-ser'}", f"TRAIN_READY={REPOSITORY / 'Makefile'}"]
+    ready = build / "environment"
+    ready.touch()
+    installed = [f"EDGE_SER={SCRIPTS / 'edge-ser'}", f"TRAIN_READY={ready}"]
     command = ["make", "-C", str(REPOSITORY), *targets, "SYSTEM=tiny", f"BUILD={build}", *installed]
     clean = {
         key: value

@@ -230,7 +230,7 @@ def parse_table(text: str) -> tuple[TableRow, ...]:
 def failure_reason(text: str) -> str:
     """The compiler's own words about a failure, on one line; its last line where no known words are among them."""
     lines = dict.fromkeys(match.group(0).strip() for match in _REASON.finditer(text))
-    last = text.strip().splitlines()[-1:]
+    last = [line for line in text.strip().splitlines()[-1:] if line != "Compilation failed!"]
     return "; ".join(lines or last) or "it gives no reason"
 
 
