@@ -33,6 +33,16 @@ SILENCE = "_silence_"
 """The two keyword classes that every keyword net has besides its words."""
 
 
+Gates = Literal["logistic", "fused"]
+"""How a gate is made: ``logistic`` takes a LOGISTIC, ``fused`` a ReLU6 that is part of its convolution."""
+
+Mixing = Literal["gated", "none", "external", "fixed", "temporal", "attention"]
+"""How a transformer block mixes its tokens, see :mod:`edge_ser.networks.mixing`."""
+
+FLOAT_ONLY_MIXING = "attention"
+"""The mixing that no Edge TPU compiler maps; it is there to be compared with."""
+
+
 class _Strict:
     """Makes pydantic refuse unknown keys and wrong types in the dataclasses below."""
 
@@ -129,12 +139,14 @@ class KeywordSpec(_Strict):
         embedding: size of the embedding that fusion reads. A multiple of 4.
         window_s: audio that one decision sees.
         hop_s: distance of the windows inside a segment.
+        gates: how squeeze-and-excite makes its gates; ``fused`` saves two operations a block.
     """
 
     words: tuple[str, ...]
     width: int = 32
     blocks: int = 4
     embedding: int = 32
+    gates: Gates = "logistic"
     window_s: float = 1.0
     hop_s: float = 0.5
 
@@ -153,7 +165,12 @@ class AcousticSpec(_Strict):
         stem: channels of the convolutional front half, one entry per stage; multiples of 4.
         dim: channels of the transformer blocks. A multiple of 4.
         blocks: transformer blocks.
-        mixing: how a block mixes tokens: ``gated`` (gated global attention) or ``none``.
+        mixing: how a block mixes tokens: ``gated`` (gated global attention), ``external`` (external attention with
+            constant memories), ``fixed`` (constant weights over all time steps), ``temporal`` (depthwise
+            convolution over time with squeeze-and-excite), ``none``, or ``attention`` (standard multi-head
+            attention, in float only: it cannot be compiled).
+        gates: how squeeze-and-excite and gated attention make their gates; ``fused`` saves operations.
+        pooling: how the tokens become one: their ``mean``, or their mean weighted by a gate (``attention``).
         embedding: size of the embedding that fusion reads. A multiple of 4.
         segment_s: audio that one decision sees.
         hop_s: distance of the segments in a longer recording.
@@ -164,7 +181,9 @@ class AcousticSpec(_Strict):
     stem: tuple[int, ...] = (48, 64, 96)
     dim: int = 128
     blocks: int = 1
-    mixing: Literal["gated", "none"] = "gated"
+    mixing: Mixing = "gated"
+    gates: Gates = "logistic"
+    pooling: Literal["mean", "attention"] = "mean"
     embedding: int = 64
     segment_s: float = 3.0
     hop_s: float = 3.0
@@ -186,6 +205,8 @@ class FusionSpec(_Strict):
 class AugmentSpec(_Strict):
     """Augmentation of training clips; each entry is a range or a share, 0 switches it off.
 
+    Speed, noise and rooms are made once per copy, on waveforms; everything else is drawn anew every epoch, on features.
+
     Attributes:
         copies: augmented waveform copies of each clip beside the clip itself.
         speed: largest relative change of speed (tempo and pitch together).
@@ -194,9 +215,16 @@ class AugmentSpec(_Strict):
         noise_share: share of the copies that get noise.
         room_share: share of the copies that get a room response.
         time_shift_s: largest shift of the clip inside its segment.
-        time_mask_frames: widest time mask (SpecAugment, arXiv 1904.08779).
+        vtlp: largest relative warp of the frequency axis (vocal tract length perturbation, Jaitly & Hinton, ICML 2013
+            workshop; 0.1 there).
+        time_warp_frames: furthest that a frame moves by time warping (SpecAugment, arXiv 1904.08779).
+        time_mask_frames: widest time mask (SpecAugment).
+        time_masks: how many time masks a clip gets.
         channel_mask: widest channel mask (SpecAugment).
+        channel_masks: how many channel masks a clip gets.
         mixup: Beta parameter of mixup (arXiv 1710.09412).
+        energy_mixup: share of the clips that another clip is laid under (energy-adaptive mixup, arXiv 2512.04551).
+        energy_mixup_snr_db: lowest and highest level of the clip over the other one.
     """
 
     copies: int = 2
@@ -206,20 +234,69 @@ class AugmentSpec(_Strict):
     noise_share: float = 0.5
     room_share: float = 0.3
     time_shift_s: float = 0.5
+    vtlp: float = 0.0
+    time_warp_frames: int = 0
     time_mask_frames: int = 20
+    time_masks: int = 1
     channel_mask: int = 6
+    channel_masks: int = 1
     mixup: float = 0.2
+    energy_mixup: float = 0.0
+    energy_mixup_snr_db: tuple[float, float] = (0.0, 20.0)
+
+    @property
+    def on_waveforms(self) -> dict[str, Any]:
+        """What decides how the copies sound; the rest is drawn anew every epoch."""
+        names = ("copies", "speed", "noise_snr_db", "noise_share", "room_share")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class LossSpec(_Strict):
+    """What training minimises: a weighted sum, the terms of multi-loss learning (arXiv 2512.04551).
+
+    The paper's own weights are not known to us; the default is cross-entropy alone.
+
+    Attributes:
+        divergence: weight of the Kullback-Leibler divergence from the target; its gradient is that of cross-entropy.
+        focal: weight of the focal loss (arXiv 1708.02002).
+        focal_gamma: its exponent; 2 in that paper.
+        centre: weight of the centre loss (Wen et al., ECCV 2016).
+        contrastive: weight of the supervised contrastive loss on the embedding (arXiv 2004.11362).
+        temperature: of the contrastive loss.
+    """
+
+    divergence: float = 1.0
+    focal: float = 0.0
+    focal_gamma: float = 2.0
+    centre: float = 0.0
+    contrastive: float = 0.0
+    temperature: float = 0.1
 
 
 @dataclass(frozen=True)
 class RecipeSpec(_Strict):
-    """How one net is trained: AdamW with a cosine schedule, the last epoch kept."""
+    """How one net is trained: AdamW with a cosine schedule, the last epoch kept.
+
+    Attributes:
+        epochs: passes over the training clips.
+        batch_size: clips a step.
+        learning_rate: the highest, after one epoch of warming up.
+        weight_decay: of AdamW.
+        label_smoothing: share of the target spread over all classes.
+        soft_labels: share of the target that raters' votes make up where the corpus has them, the label the rest
+            (soft labels of emotion, e.g. arXiv 2511.20106).
+        loss: what is minimised.
+        augment: how clips are varied.
+    """
 
     epochs: int = 20
     batch_size: int = 32
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     label_smoothing: float = 0.05
+    soft_labels: float = 0.0
+    loss: LossSpec = field(default_factory=LossSpec)
     augment: AugmentSpec = field(default_factory=AugmentSpec)
 
 
@@ -234,9 +311,19 @@ class TrainingSpec(_Strict):
 
 @dataclass(frozen=True)
 class QuantizationSpec(_Strict):
-    """Post-training quantisation: how many training segments calibrate the ranges."""
+    """Quantisation to int8, after training or within it.
+
+    Attributes:
+        calibration_segments: training segments that the ranges of the activations are taken from.
+        aware: train on with quantisation in the net before it is converted (arXiv 1712.05877).
+        aware_epochs: epochs of that, on top of the recipe's.
+        aware_learning_rate: the highest of those epochs; it falls to zero.
+    """
 
     calibration_segments: int = 200
+    aware: bool = False
+    aware_epochs: int = 3
+    aware_learning_rate: float = 1e-4
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from edge_ser.errors import InputError
-from edge_ser.spec import EMOTIONS, FrontendSpec, RecipeSpec, SystemSpec
+from edge_ser.spec import EMOTIONS, FLOAT_ONLY_MIXING, AugmentSpec, FrontendSpec, RecipeSpec, SystemSpec
 
 
 def load_spec(path: Path) -> SystemSpec:
@@ -112,9 +112,16 @@ def _rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
     yield from _network_rules(spec)
     yield from _recipe_rules("training.keyword", spec.training.keyword)
     yield from _recipe_rules("training.acoustic", spec.training.acoustic)
+    for name, recipe in (("keyword", spec.training.keyword), ("acoustic", spec.training.acoustic)):
+        share = recipe.augment.energy_mixup
+        rule = "0 unless frontend.log.enabled: energies are read from log features"
+        yield f"training.{name}.augment.energy_mixup", share, share == 0 or spec.frontend.log.enabled, rule
+    votes = spec.training.keyword.soft_labels
+    yield "training.keyword.soft_labels", votes, votes == 0, "0: nobody votes on keywords"
     yield "training.seed", spec.training.seed, 0 <= spec.training.seed < 2**31, "0 to 2**31 - 1"
     calibration = spec.quantization.calibration_segments
     yield "quantization.calibration_segments", calibration, calibration >= 8, "at least 8"
+    yield from _aware_rules(spec)
     for name in ("compiled_bytes", "arena_bytes", "latency_ms", "int8_drop"):
         value = getattr(spec.budget, name)
         yield f"budget.{name}", value, value >= 0, "not negative"
@@ -256,6 +263,12 @@ def _network_rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
         acoustic.embedding % 4 == 0 and 4 <= acoustic.embedding <= 512,
         "a multiple of 4, 4 to 512",
     )
+    yield (
+        "acoustic.dim",
+        acoustic.dim,
+        acoustic.mixing != FLOAT_ONLY_MIXING or acoustic.dim % 16 == 0,
+        "a multiple of 16 with acoustic.mixing = 'attention'",
+    )
     yield "acoustic.segment_s", acoustic.segment_s, 0.5 <= acoustic.segment_s <= 20, "0.5 to 20"
     yield "acoustic.hop_s", acoustic.hop_s, 0.05 <= acoustic.hop_s <= acoustic.segment_s, "0.05 to segment_s"
     yield "acoustic.dropout", acoustic.dropout, 0 <= acoustic.dropout < 1, "0 to below 1"
@@ -268,27 +281,67 @@ def _network_rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
     )
 
 
+def _aware_rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
+    quantization = spec.quantization
+    yield (
+        "quantization.aware",
+        quantization.aware,
+        not (quantization.aware and spec.acoustic.mixing == FLOAT_ONLY_MIXING),
+        f"false with acoustic.mixing = {FLOAT_ONLY_MIXING!r}, which stays in float",
+    )
+    epochs = quantization.aware_epochs
+    yield "quantization.aware_epochs", epochs, 1 <= epochs <= 1000, "1 to 1000"
+    rate = quantization.aware_learning_rate
+    yield "quantization.aware_learning_rate", rate, 0 < rate <= 1, "above 0, at most 1"
+
+
 def _recipe_rules(table: str, recipe: RecipeSpec) -> Iterator[tuple[str, object, bool, str]]:
     yield f"{table}.epochs", recipe.epochs, 1 <= recipe.epochs <= 1000, "1 to 1000"
     yield f"{table}.batch_size", recipe.batch_size, 2 <= recipe.batch_size <= 4096, "2 to 4096"
     yield f"{table}.learning_rate", recipe.learning_rate, 0 < recipe.learning_rate <= 1, "above 0, at most 1"
     yield f"{table}.weight_decay", recipe.weight_decay, 0 <= recipe.weight_decay <= 1, "0 to 1"
     yield f"{table}.label_smoothing", recipe.label_smoothing, 0 <= recipe.label_smoothing < 1, "0 to below 1"
-    augment = recipe.augment
-    yield f"{table}.augment.copies", augment.copies, 0 <= augment.copies <= 50, "0 to 50"
-    yield f"{table}.augment.speed", augment.speed, 0 <= augment.speed <= 0.5, "0 to 0.5"
-    yield f"{table}.augment.gain_db", augment.gain_db, 0 <= augment.gain_db <= 40, "0 to 40"
-    low, high = augment.noise_snr_db
-    yield f"{table}.augment.noise_snr_db", augment.noise_snr_db, low <= high, "lowest first, highest second"
-    for name in ("noise_share", "room_share"):
-        value = getattr(augment, name)
-        yield f"{table}.augment.{name}", value, 0 <= value <= 1, "0 to 1"
-    yield f"{table}.augment.time_shift_s", augment.time_shift_s, 0 <= augment.time_shift_s <= 10, "0 to 10"
+    yield f"{table}.soft_labels", recipe.soft_labels, 0 <= recipe.soft_labels <= 1, "0 to 1"
+    loss = recipe.loss
+    for name in ("divergence", "focal", "centre", "contrastive"):
+        value = getattr(loss, name)
+        yield f"{table}.loss.{name}", value, 0 <= value <= 100, "0 to 100"
+    learns = loss.divergence > 0 or loss.focal > 0
     yield (
-        f"{table}.augment.time_mask_frames",
-        augment.time_mask_frames,
-        augment.time_mask_frames >= 0,
-        "not negative",
+        f"{table}.loss.divergence",
+        loss.divergence,
+        learns,
+        "above 0, or focal above 0: one of them names classes",
     )
-    yield f"{table}.augment.channel_mask", augment.channel_mask, augment.channel_mask >= 0, "not negative"
-    yield f"{table}.augment.mixup", augment.mixup, 0 <= augment.mixup <= 2, "0 to 2"
+    yield f"{table}.loss.focal_gamma", loss.focal_gamma, 0 <= loss.focal_gamma <= 10, "0 to 10"
+    yield f"{table}.loss.temperature", loss.temperature, 0.01 <= loss.temperature <= 10, "0.01 to 10"
+    yield from _augment_rules(f"{table}.augment", recipe.augment)
+
+
+def _augment_rules(table: str, augment: AugmentSpec) -> Iterator[tuple[str, object, bool, str]]:
+    yield f"{table}.copies", augment.copies, 0 <= augment.copies <= 50, "0 to 50"
+    yield f"{table}.speed", augment.speed, 0 <= augment.speed <= 0.5, "0 to 0.5"
+    yield f"{table}.gain_db", augment.gain_db, 0 <= augment.gain_db <= 40, "0 to 40"
+    for name in ("noise_snr_db", "energy_mixup_snr_db"):
+        low, high = getattr(augment, name)
+        yield f"{table}.{name}", (low, high), low <= high, "lowest first, highest second"
+        yield f"{table}.{name}", (low, high), low >= -60 and high <= 60, "-60 to 60"
+    for name in ("noise_share", "room_share", "energy_mixup"):
+        value = getattr(augment, name)
+        yield f"{table}.{name}", value, 0 <= value <= 1, "0 to 1"
+    yield f"{table}.time_shift_s", augment.time_shift_s, 0 <= augment.time_shift_s <= 10, "0 to 10"
+    yield f"{table}.vtlp", augment.vtlp, 0 <= augment.vtlp <= 0.5, "0 to 0.5"
+    for name in ("time_warp_frames", "time_mask_frames", "channel_mask"):
+        value = getattr(augment, name)
+        yield f"{table}.{name}", value, value >= 0, "not negative"
+    for name in ("time_masks", "channel_masks"):
+        value = getattr(augment, name)
+        yield f"{table}.{name}", value, 1 <= value <= 20, "1 to 20"
+    yield f"{table}.mixup", augment.mixup, 0 <= augment.mixup <= 2, "0 to 2"
+    both = augment.mixup > 0 and augment.energy_mixup > 0
+    yield (
+        f"{table}.energy_mixup",
+        augment.energy_mixup,
+        not both,
+        "0 unless mixup is 0: one way to mix clips at a time",
+    )

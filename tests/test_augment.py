@@ -20,9 +20,20 @@ from edge_ser.acoustics import (
     make_room_response,
     resample,
 )
-from edge_ser.augment import augmented_copies, mask_time_and_channels, mixup, shift_gain
+from edge_ser.augment import (
+    augmented_copies,
+    channel_centres_hz,
+    energy_mixup,
+    mask_time_and_channels,
+    mixup,
+    shift_gain,
+    warp_channels,
+    warp_time,
+)
 from edge_ser.errors import InputError
-from edge_ser.spec import AugmentSpec
+from edge_ser.frontend.net_input import NetInput
+from edge_ser.frontend.tables import make_tables
+from edge_ser.spec import AugmentSpec, FrontendSpec
 
 RATE = 16_000
 seeds = st.integers(0, 2**32 - 1)
@@ -297,3 +308,119 @@ def test_feature_augmentation_follows_the_seed() -> None:
 
     assert all(np.array_equal(a, b) for a, b in zip(run(1), run(1), strict=True))
     assert not any(np.array_equal(a, b) for a, b in zip(run(1), run(2), strict=True))
+
+
+def test_more_masks_hide_more() -> None:
+    batch = features(0)
+    hidden = [
+        np.mean(mask_time_and_channels(batch, np.random.default_rng(3), 8, 4, count, count) != batch)
+        for count in (1, 4)
+    ]
+    assert hidden[1] > 2 * hidden[0]
+
+
+CENTRES = channel_centres_hz(FrontendSpec())
+
+
+def test_channel_centres_are_where_a_tone_is_loudest() -> None:
+    net_input = NetInput(make_tables(FrontendSpec()))
+    for channel in (15, 25, 35):
+        found = net_input.features(tone(CENTRES[channel])[np.newaxis])[0][20].astype(int)
+        assert abs(int(found.argmax()) - channel) <= 1
+
+
+class _AtTheEdge(np.random.Generator):
+    """Draws the highest of every uniform range, so that a test knows the factor."""
+
+    def uniform(self, low: float = 0.0, high: float = 1.0, size: object = None) -> np.ndarray:  # type: ignore[override]
+        return np.full(size, high)  # type: ignore[call-overload,no-any-return]
+
+
+def test_a_warp_moves_a_peak_by_its_factor() -> None:
+    batch = np.full((1, 3, 40), 10, np.uint8)
+    batch[0, :, 20] = 200
+    rng = _AtTheEdge(np.random.PCG64(1))
+    warped = warp_channels(batch, rng, CENTRES, 16_000, 0.2)
+    # What the channel now shows was at 1.2 times its frequency before.
+    assert CENTRES[warped[0, 0].argmax()] == pytest.approx(CENTRES[20] / 1.2, rel=0.06)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=seeds, widest=st.floats(0.01, 0.5), rate=st.sampled_from([8000, 16_000]))
+def test_a_warp_keeps_padding_and_constants(seed: int, widest: float, rate: int) -> None:
+    centres = CENTRES * rate / 16_000
+    flat = np.full((4, 10, 40), 77, np.uint8)
+    flat[:, 6:] = 0
+    assert np.array_equal(warp_channels(flat, np.random.default_rng(seed), centres, rate, widest), flat)
+    batch = features(2)
+    batch[:, 40:] = 0
+    warped = warp_channels(batch, np.random.default_rng(seed), centres, rate, widest)
+    assert np.all((warped > 0) == (batch > 0))
+    assert np.array_equal(warp_channels(batch, np.random.default_rng(seed), centres, rate, 0.0), batch)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=seeds, frames=st.integers(1, 60), furthest=st.integers(0, 80))
+def test_time_warping_keeps_the_order_and_the_ends(seed: int, frames: int, furthest: int) -> None:
+    batch = np.tile(np.arange(1, frames + 1, dtype=np.uint8)[np.newaxis, :, np.newaxis], (5, 1, 40))
+    warped = warp_time(batch, np.random.default_rng(seed), furthest)
+    times = warped[:, :, 0].astype(int)
+    assert np.all(np.diff(times, axis=1) >= 0)
+    assert np.all(times[:, 0] == 1)
+    assert np.all(times[:, -1] == frames)
+    assert np.abs(times - batch[:, :, 0]).max() <= min(furthest, (frames - 1) // 2)
+    if furthest == 0:
+        assert np.array_equal(warped, batch)
+
+
+UNITS = 2.5
+
+
+def test_energy_mixup_adds_powers_at_the_ratio_drawn() -> None:
+    """Two sounds of equal level at 0 dB: three decibels more, and half of each label."""
+    batch = np.full((2, 10, 8), 100, np.uint8)
+    labels = np.eye(2)
+    for seed in range(20):
+        mixed, targets = energy_mixup(batch, labels, np.random.default_rng(seed), 1.0, (0.0, 0.0), UNITS)
+        # The permutation may leave a clip with itself: then it stays.
+        if np.array_equal(mixed, batch):
+            assert np.array_equal(targets, labels)
+            continue
+        assert np.all(np.abs(mixed.astype(float) - (100 + UNITS * 10 * np.log10(2))) <= 0.5)
+        assert np.allclose(targets, 0.5)
+        break
+    else:
+        pytest.fail("twenty draws mixed nothing")
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=seeds, share=st.floats(0, 1), low=st.floats(-20, 20), width=st.floats(0, 20))
+def test_energy_mixup_weighs_labels_by_energy(seed: int, share: float, low: float, width: float) -> None:
+    batch = features(4, (8, 12, 10))
+    batch[0] = 0
+    batch[:, 9:] = 0
+    labels = np.eye(8)
+    mixed, targets = energy_mixup(
+        batch, labels, np.random.default_rng(seed), share, (low, low + width), UNITS
+    )
+    assert np.allclose(targets.sum(axis=1), 1)
+    assert not np.any(mixed[:, 9:])
+    own = np.diag(targets)
+    shares = 1 / (1 + 10 ** (-np.array([low, low + width]) / 10))
+    changed = own < 1 - 1e-6
+    assert np.all((own[changed] >= shares[0] - 1e-4) & (own[changed] <= shares[1] + 1e-4))
+    assert np.array_equal(mixed[~changed], batch[~changed])
+    assert np.all(mixed[changed].astype(int) >= batch[changed])
+    assert own[0] == 1
+
+
+def test_energy_mixup_off_and_mismatched() -> None:
+    batch, labels = features(5), np.eye(6)
+    rng = np.random.default_rng(1)
+    mixed, targets = energy_mixup(batch, labels, rng, 0.0, (0.0, 20.0), UNITS)
+    assert np.array_equal(mixed, batch)
+    assert np.array_equal(targets, labels)
+    with pytest.raises(InputError, match="6 clips and 5 labels"):
+        energy_mixup(batch, labels[:5], rng, 0.5, (0.0, 20.0), UNITS)
+    with pytest.raises(InputError, match="expected log features"):
+        energy_mixup(batch, labels, rng, 0.5, (0.0, 20.0), 0.0)

@@ -24,6 +24,7 @@ COMMANDS = (
     ("estimate",),
     ("calibrate",),
     ("budget",),
+    ("evaluate",),
     ("show",),
     ("classify",),
     ("doctor",),

@@ -150,7 +150,8 @@ class TestStrictness:
             ("keyword.words", "yes"),
             ("keyword.words", [1]),
             ("acoustic.stem", [32, "48"]),
-            ("acoustic.mixing", "attention"),
+            ("acoustic.mixing", "magic"),
+            ("acoustic.gates", "open"),
             ("fusion.penalties", 0.1),
             ("training", 3),
             ("budget", []),
@@ -244,6 +245,23 @@ IMPOSSIBLE: list[tuple[str, object]] = [
     ("training.acoustic.augment.time_mask_frames", -1),
     ("training.acoustic.augment.channel_mask", -1),
     ("training.acoustic.augment.mixup", -0.1),
+    ("training.acoustic.augment.vtlp", 0.6),
+    ("training.acoustic.augment.time_warp_frames", -1),
+    ("training.acoustic.augment.time_masks", 0),
+    ("training.acoustic.augment.channel_masks", 21),
+    ("training.acoustic.augment.energy_mixup", 0.5),
+    ("training.acoustic.augment.energy_mixup_snr_db", [5.0, 0.0]),
+    ("training.acoustic.augment.energy_mixup_snr_db", [0.0, 61.0]),
+    ("training.acoustic.soft_labels", 1.1),
+    ("training.keyword.soft_labels", 0.5),
+    ("training.acoustic.loss.divergence", 0.0),
+    ("training.acoustic.loss.focal", -1.0),
+    ("training.acoustic.loss.centre", 101.0),
+    ("training.acoustic.loss.contrastive", -0.1),
+    ("training.acoustic.loss.focal_gamma", 11.0),
+    ("training.acoustic.loss.temperature", 0.0),
+    ("quantization.aware_epochs", 0),
+    ("quantization.aware_learning_rate", 0.0),
     ("quantization.calibration_segments", 0),
     ("budget.compiled_bytes", -1),
     ("budget.arena_bytes", -1),
@@ -266,6 +284,37 @@ def test_an_impossible_value_names_key_value_and_rule(key: str, value: object) -
     assert key in text
     assert f"is {shown!r}" in text or key == "acoustic.segment_s"
     assert "rule: " in text
+
+
+def _refused_for(*settings: tuple[str, object]) -> str:
+    """What is said of the least spec with several keys set."""
+    data = dict(LEAST)
+    for key, value in settings:
+        data = _merged(data, _with(key, value))
+    return _refused(data)
+
+
+def _merged(ground: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    both = dict(ground)
+    for key, value in top.items():
+        both[key] = _merged(both.get(key, {}), value) if isinstance(value, dict) else value
+    return both
+
+
+def test_attention_is_float_only_and_needs_heads_that_divide() -> None:
+    assert spec_from_dict(_with("acoustic.mixing", "attention")).acoustic.mixing == "attention"
+    text = _refused_for(("acoustic.mixing", "attention"), ("quantization.aware", True))
+    assert "'quantization.aware' is True; rule: false with acoustic.mixing = 'attention'" in text
+    text = _refused_for(("acoustic.mixing", "attention"), ("acoustic.dim", 36))
+    assert "'acoustic.dim' is 36; rule: a multiple of 16" in text
+
+
+def test_energies_need_logs() -> None:
+    key = "training.acoustic.augment"
+    mixed = ((f"{key}.mixup", 0.0), (f"{key}.energy_mixup", 0.5))
+    assert "frontend.log.enabled" in _refused_for(*mixed, ("frontend.log.enabled", False))
+    data = _merged(_with(*mixed[0]), _with(*mixed[1]))
+    assert spec_from_dict(data).training.acoustic.augment.energy_mixup == 0.5
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

@@ -16,6 +16,7 @@ from edge_ser.cli.compile import compile_bundle
 from edge_ser.cli.corpus import corpus_app
 from edge_ser.cli.doctor import doctor
 from edge_ser.cli.estimate import estimate
+from edge_ser.cli.evaluate import evaluate
 from edge_ser.cli.features import features
 from edge_ser.cli.inspect import inspect
 from edge_ser.cli.output import say
@@ -63,6 +64,7 @@ for command in (
     estimate,
     calibrate,
     budget,
+    evaluate,
     show,
     classify,
     doctor,

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edge_ser.corpora.manifest import Manifest
-    from edge_ser.quantization.system import QuantizedSystem
     from edge_ser.spec import SystemSpec
 
 
@@ -54,7 +53,7 @@ def quantize(
     with progress("int8 conversion", 2) as advance:
         quantized = quantize_system(load_system(spec, folder), folder, output_quantization, advance)
     bundle = Bundle(
-        spec=spec, members=_members(spec, quantized), provenance=_provenance(trained, emotions, words)
+        spec=spec, members=quantized.members(spec), provenance=_provenance(trained, emotions, words)
     )
     pipeline = load_pipeline(bundle)
     with progress("int8 on the test clips", len(emotions.test)) as advance:
@@ -80,20 +79,6 @@ def quantize(
     target = output or folder / f"{spec.name}.edgeser"
     write_bundle(target, bundle.with_members(members))
     emit({"bundle": str(target), **report}, as_json, lambda: _render(report, target))
-
-
-def _members(spec: SystemSpec, quantized: QuantizedSystem) -> dict[str, bytes]:
-    from edge_ser.frontend.tables import make_tables
-    from edge_ser.npz import npz_bytes
-
-    return {
-        "keyword.tflite": quantized.keyword.int8,
-        "acoustic.tflite": quantized.acoustic.int8,
-        "frontend_tables.npz": npz_bytes(make_tables(spec.frontend).to_arrays()),
-        "fusion.npz": npz_bytes(
-            {**quantized.fusion.to_arrays("fusion"), **quantized.words.to_arrays("words")}
-        ),
-    }
 
 
 def _samples(emotions: Manifest, spec: SystemSpec) -> Any:

@@ -1,7 +1,8 @@
 """The acoustic net: a convolutional front half, then transformer blocks redesigned for the Edge TPU.
 
 Self-attention multiplies two activations, and no compiler log of any version shows that mapped. A block here keeps
-the transformer's shape (token mixing and feed-forward, each with a residual) and mixes tokens with gates and means.
+the transformer's shape (token mixing and feed-forward, each with a residual); :mod:`edge_ser.networks.mixing` holds
+what stands in for the attention.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import keras
 from keras import layers
 
-from edge_ser.networks.layers import Tensor, conv, embed, relu, squeeze_excite
-from edge_ser.spec import SystemSpec
+from edge_ser.networks.layers import Tensor, conv, embed, gate, relu, squeeze_excite
+from edge_ser.networks.mixing import mix
+from edge_ser.spec import AcousticSpec, SystemSpec
 
 
 def build_acoustic(spec: SystemSpec, batch_size: int | None = None) -> keras.Model:
@@ -35,36 +37,32 @@ def build_acoustic(spec: SystemSpec, batch_size: int | None = None) -> keras.Mod
         else:
             x = relu(conv(x, channels, 3, f"stem{index}"), f"stem{index}")
             x = layers.MaxPooling2D(2, name=f"stem{index}_pool")(x)
-        x = squeeze_excite(x, f"stem{index}_se")
+        x = squeeze_excite(x, f"stem{index}_se", acoustic.gates)
     x = relu(conv(x, acoustic.dim, 3, "tokens"), "tokens")
-    x = squeeze_excite(x, "tokens_se")
+    x = squeeze_excite(x, "tokens_se", acoustic.gates)
     for index in range(acoustic.blocks):
-        x = _block(x, acoustic.mixing, f"block{index}")
-    x = layers.GlobalAveragePooling2D(keepdims=True, name="pool")(x)
-    return keras.Model(inputs, embed(x, acoustic.embedding), name="acoustic")
+        x = _block(x, acoustic, f"block{index}")
+    return keras.Model(inputs, embed(_pool(x, acoustic), acoustic.embedding), name="acoustic")
 
 
-def _block(x: Tensor, mixing: str, name: str) -> Tensor:
+def _block(x: Tensor, acoustic: AcousticSpec, name: str) -> Tensor:
     """One transformer block on tokens (B, T, F, C): mixing and feed-forward, each added to its input."""
     channels = int(x.shape[-1])
-    if mixing == "gated":
-        x = layers.Add(name=f"{name}_mixed")([x, _gated_attention(x, f"{name}_mix")])
+    mixed = mix(x, acoustic, f"{name}_mix")
+    if mixed is not None:
+        x = layers.Add(name=f"{name}_mixed")([x, mixed])
     y = relu(conv(x, 2 * channels, 1, f"{name}_up"), f"{name}_up")
     y = conv(y, channels, 1, f"{name}_down")
     return relu(layers.Add(name=f"{name}_add")([x, y]), name)
 
 
-def _gated_attention(x: Tensor, name: str) -> Tensor:
-    """Gated global attention: every token says how much of itself goes into one summary, and how much it takes back.
+def _pool(x: Tensor, acoustic: AcousticSpec) -> Tensor:
+    """All tokens into one, (B, T, F, C) → (B, 1, 1, C): their mean, or their mean weighted by a gate.
 
-    keys = sigmoid(Wk x), values = Wv x, summary = mean over tokens of keys * values, result = sigmoid(Wq x) * summary.
-    It is single-head attention with the softmax over keys replaced by a gate, so that both products have a
-    broadcast or an element-wise form.
+    The gate is frame-level attention (as in the multi-loss recipe, arXiv 2512.04551) without the softmax over
+    frames, which would need a transpose; the BatchNorm behind it takes the scale.
     """
-    channels = int(x.shape[-1])
-    keys = layers.Conv2D(channels, 1, activation="sigmoid", name=f"{name}_keys")(x)
-    values = conv(x, channels, 1, f"{name}_values")
-    summary = layers.Multiply(name=f"{name}_weighted")([keys, values])
-    summary = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_summary")(summary)
-    queries = layers.Conv2D(channels, 1, activation="sigmoid", name=f"{name}_queries")(x)
-    return layers.Multiply(name=f"{name}_taken")([queries, summary])
+    if acoustic.pooling == "attention":
+        weights = gate(x, int(x.shape[-1]), "pool_weights", acoustic.gates)
+        x = layers.Multiply(name="pool_weighted")([weights, x])
+    return layers.GlobalAveragePooling2D(keepdims=True, name="pool")(x)

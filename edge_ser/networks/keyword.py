@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from edge_ser.networks.layers import Tensor, conv, embed, relu, separable, squeeze_excite
-from edge_ser.spec import SystemSpec
+from edge_ser.spec import Gates, SystemSpec
 
 
 def build_keyword(spec: SystemSpec, batch_size: int | None = None) -> keras.Model:
@@ -32,17 +32,17 @@ def build_keyword(spec: SystemSpec, batch_size: int | None = None) -> keras.Mode
     for index in range(spec.keyword.blocks):
         # Every second block halves the map and widens: 1, 2, 2, 3, 3, … times the stem's width.
         stride = 1 + index % 2
-        x = _residual(x, width * (1 + (index + 1) // 2), stride, f"block{index}")
+        x = _residual(x, width * (1 + (index + 1) // 2), stride, f"block{index}", spec.keyword.gates)
     x = layers.GlobalAveragePooling2D(keepdims=True, name="pool")(x)
     return keras.Model(inputs, embed(x, spec.keyword.embedding), name="keyword")
 
 
-def _residual(x: Tensor, channels: int, stride: int, name: str) -> Tensor:
+def _residual(x: Tensor, channels: int, stride: int, name: str, gates: Gates) -> Tensor:
     """Two separable convolutions, squeeze-and-excite on the first's output, and a shortcut."""
     shortcut = x
     if stride != 1 or int(x.shape[-1]) != channels:
         shortcut = conv(x, channels, 1, f"{name}_shortcut", stride=stride)
     y = relu(separable(x, channels, f"{name}_first", stride=stride), f"{name}_first")
-    y = squeeze_excite(y, f"{name}_se")
+    y = squeeze_excite(y, f"{name}_se", gates)
     y = separable(y, channels, f"{name}_second")
     return relu(layers.Add(name=f"{name}_add")([y, shortcut]), name)

@@ -2,7 +2,8 @@
 
 Only operations that the Edge TPU maps appear here: convolutions, BatchNorm that folds into them, ReLU and ReLU6,
 mean, logistic, multiply, add, max pooling. 1x1 convolutions stand where one would write Dense, because the
-converter quantises Dense per channel and the board's TFLM reads only the first scale.
+converter quantises Dense per channel and the board's TFLM reads only the first scale. Every activation is a layer of
+its own, so that quantisation-aware training can tell what fuses into a convolution and what is a tensor.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from typing import Any
 
 import keras
 from keras import layers
+
+from edge_ser.spec import Gates
 
 Tensor = Any
 
@@ -37,14 +40,34 @@ def relu(x: Tensor, name: str) -> Tensor:
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-def squeeze_excite(x: Tensor, name: str, reduction: int = 4) -> Tensor:
-    """Squeeze-and-excite (arXiv 1709.01507): channel gates from the mean over height and width."""
+def gate(x: Tensor, channels: int, name: str, gates: Gates) -> Tensor:
+    """A gate per channel, (B, H, W, C) → (B, H, W, channels): 1x1 convolution, then logistic or ReLU6.
+
+    ReLU6 fuses into the convolution and saves the LOGISTIC. It starts at 3, the middle of its range, as in the hard
+    sigmoid relu6(x + 3) / 6 (arXiv 1905.02244), whose division by 6 is left to what follows. Started at 1 with random
+    weights, nets learnt worse.
+    """
+    if gates == "fused":
+        x = layers.Conv2D(channels, 1, bias_initializer=keras.initializers.Constant(3.0), name=name)(x)
+        return layers.ReLU(max_value=6.0, name=f"{name}_gate")(x)
+    x = layers.Conv2D(channels, 1, name=name)(x)
+    return layers.Activation("sigmoid", name=f"{name}_gate")(x)
+
+
+def squeeze_excite(x: Tensor, name: str, gates: Gates = "logistic", reduction: int = 4) -> Tensor:
+    """Squeeze-and-excite: channel gates from the mean over height and width; the shape stays.
+
+    ``logistic`` is the original (arXiv 1709.01507): two layers and a logistic, five operations. ``fused`` is
+    effective squeeze-and-excite (CenterMask, arXiv 1911.06667): one layer, here with ReLU6 for its hard sigmoid,
+    three operations.
+    """
     channels = int(x.shape[-1])
-    hidden = max(4, channels // reduction // 4 * 4)
-    gate = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)
-    gate = layers.Conv2D(hidden, 1, activation="relu", name=f"{name}_reduce")(gate)
-    gate = layers.Conv2D(channels, 1, activation="sigmoid", name=f"{name}_expand")(gate)
-    return layers.Multiply(name=f"{name}_excite")([x, gate])
+    squeezed = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)
+    if gates == "logistic":
+        hidden = max(4, channels // reduction // 4 * 4)
+        squeezed = layers.Conv2D(hidden, 1, name=f"{name}_reduce")(squeezed)
+        squeezed = relu(squeezed, f"{name}_reduce")
+    return layers.Multiply(name=f"{name}_excite")([x, gate(squeezed, channels, f"{name}_expand", gates)])
 
 
 def embed(x: Tensor, size: int) -> Tensor:

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,16 @@ from edge_ser.files import read_json, write_json
 from edge_ser.spec import SystemSpec
 from edge_ser.spec_file import spec_from_dict
 
+if TYPE_CHECKING:
+    import keras
+
 NetName = Literal["keyword", "acoustic"]
 
 _FLOAT_TOLERANCE = 1e-3
 """Largest difference allowed between Keras and the float TFLite file; more means a wrong conversion, not rounding."""
+
+_COMPARED = 32
+"""Inputs that the int8 file is compared with the fake-quantised net on."""
 
 
 @dataclass(frozen=True)
@@ -38,21 +44,32 @@ class Converted:
         int8: the file that ships: int8 inside, uint8 at the borders.
         float32: the same net in float, for comparison only.
         keras_difference: largest difference between Keras and the float file on the calibration inputs.
+        aware_difference_lsb: largest difference between the fake-quantised net and the int8 file's output on
+            calibration inputs, in steps of that output; ``None`` without quantisation-aware training.
     """
 
     int8: bytes
     float32: bytes
     keras_difference: float
+    aware_difference_lsb: int | None = None
 
 
-def convert_net(spec: SystemSpec, net: NetName, weights: Path, calibration: NDArray[np.uint8]) -> Converted:
+def convert_net(
+    spec: SystemSpec,
+    net: NetName,
+    weights: Path,
+    calibration: NDArray[np.uint8],
+    ranges: Path | None = None,
+) -> Converted:
     """Convert a trained net.
 
     Args:
         spec: the system.
         net: which of its nets.
         weights: the Keras weights file of the net with its classifier.
-        calibration: uint8 (n, frames, channels) of training speakers; they set the activation ranges.
+        calibration: uint8 (n, frames, channels) of training speakers; they set the activation ranges
+            where there are none.
+        ranges: the file of activation ranges that quantisation-aware training left; ``None`` to measure them.
 
     Returns:
         The files.
@@ -65,13 +82,16 @@ def convert_net(spec: SystemSpec, net: NetName, weights: Path, calibration: NDAr
         place = Path(folder)
         np.save(place / "calibration.npy", calibration, allow_pickle=False)
         request = {"spec": spec.to_dict(), "net": net, "weights": str(weights.resolve())}
+        if ranges is not None:
+            request["ranges"] = str(ranges.resolve())
         write_json(place / "request.json", request)
         command = [sys.executable, "-m", "edge_ser.quantization.convert", str(place / "request.json")]
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
         child = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         if child.returncode != 0:
             raise CheckError(_failure(net, child.returncode, child.stderr))
-        difference = float(read_json(place / "result.json")["keras_difference"])
+        result = read_json(place / "result.json")
+        difference = float(result["keras_difference"])
         if difference > _FLOAT_TOLERANCE:
             message = (
                 f"{net}: the float TFLite file differs from Keras by {difference:.3g}, expected at most "
@@ -82,6 +102,7 @@ def convert_net(spec: SystemSpec, net: NetName, weights: Path, calibration: NDAr
             int8=(place / "int8.tflite").read_bytes(),
             float32=(place / "float32.tflite").read_bytes(),
             keras_difference=difference,
+            aware_difference_lsb=result["aware_difference_lsb"],
         )
 
 
@@ -110,6 +131,8 @@ def _convert(request: Path) -> None:
     from edge_ser.networks.acoustic import build_acoustic
     from edge_ser.networks.keyword import build_keyword
     from edge_ser.networks.layers import with_classifier
+    from edge_ser.quantization.aware import load_ranges
+    from edge_ser.quantization.fake_quant import fake_quantized
 
     asked = read_json(request)
     spec = spec_from_dict(asked["spec"], source="convert request")
@@ -120,7 +143,9 @@ def _convert(request: Path) -> None:
     with_classifier(net, classes, 0.0).load_weights(asked["weights"])
 
     float32 = tf.lite.TFLiteConverter.from_keras_model(net).convert()
-    converter = tf.lite.TFLiteConverter.from_keras_model(net)
+    # Fake-quantised nodes tell the converter their ranges; it measures only what has none, which here is nothing.
+    quantized = fake_quantized(net, load_ranges(Path(asked["ranges"]))) if "ranges" in asked else None
+    converter = tf.lite.TFLiteConverter.from_keras_model(quantized or net)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: _representative(calibration)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
@@ -141,7 +166,31 @@ def _convert(request: Path) -> None:
         difference = max(difference, float(np.abs(interpreter.get_tensor(leave) - expected).max()))
     (request.parent / "float32.tflite").write_bytes(float32)
     (request.parent / "int8.tflite").write_bytes(int8)
-    write_json(request.parent / "result.json", {"keras_difference": difference})
+    result = {
+        "keras_difference": difference,
+        "aware_difference_lsb": None if quantized is None else _difference_lsb(quantized, int8, calibration),
+    }
+    write_json(request.parent / "result.json", result)
+
+
+def _difference_lsb(quantized: keras.Model, int8: bytes, features: NDArray[np.uint8]) -> int:
+    """Largest difference of the int8 file from the fake-quantised net, in steps of its output."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    interpreter = Interpreter(model_content=int8, experimental_op_resolver_type=resolver)
+    interpreter.allocate_tensors()
+    entry, leave = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+    scale, zero_point = leave["quantization"]
+    largest = 0
+    for one in features[:_COMPARED]:
+        interpreter.set_tensor(entry["index"], one[np.newaxis, ..., np.newaxis])
+        interpreter.invoke()
+        found = interpreter.get_tensor(leave["index"]).astype(np.int64)
+        real = np.asarray(quantized(one[np.newaxis, ..., np.newaxis] / np.float32(255), training=False))
+        expected = np.rint(real / scale).astype(np.int64) + zero_point
+        largest = max(largest, int(np.abs(found - expected).max()))
+    return largest
 
 
 if __name__ == "__main__":

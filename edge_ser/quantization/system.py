@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from edge_ser.errors import CheckError
+from edge_ser.frontend.tables import make_tables
 from edge_ser.integer_head import IntegerHead, Quantized, make_integer_head
-from edge_ser.quantization.convert import Converted, convert_net
+from edge_ser.npz import npz_bytes
+from edge_ser.quantization.convert import Converted, NetName, convert_net
 from edge_ser.quantization.layer_error import LayerError, layer_errors, output_shift
-from edge_ser.training.system import FloatSystem, calibration_features, weights_file
+from edge_ser.spec import FLOAT_ONLY_MIXING, SystemSpec
+from edge_ser.training.system import FloatSystem, calibration_features, ranges_file, weights_file
 
 _ERROR_INPUTS = 16
 """Calibration inputs that the per-layer error is measured on: enough for a decibel, few enough for seconds."""
@@ -36,6 +41,16 @@ class QuantizedSystem:
     fusion: IntegerHead
     errors: dict[str, tuple[LayerError, ...]]
 
+    def members(self, spec: SystemSpec) -> dict[str, bytes]:
+        """The members of a bundle that compute: both nets, the front end's tables, the integer heads."""
+        heads = {**self.fusion.to_arrays("fusion"), **self.words.to_arrays("words")}
+        return {
+            "keyword.tflite": self.keyword.int8,
+            "acoustic.tflite": self.acoustic.int8,
+            "frontend_tables.npz": npz_bytes(make_tables(spec.frontend).to_arrays()),
+            "fusion.npz": npz_bytes(heads),
+        }
+
     def report(self) -> dict[str, Any]:
         """What a person should know of it, ready for JSON."""
         return {
@@ -43,6 +58,10 @@ class QuantizedSystem:
             "keras_difference": {
                 "keyword": self.keyword.keras_difference,
                 "acoustic": self.acoustic.keras_difference,
+            },
+            "aware_difference_lsb": {
+                "keyword": self.keyword.aware_difference_lsb,
+                "acoustic": self.acoustic.aware_difference_lsb,
             },
             "layers": {
                 net: [{"tensor": row.tensor, "snr_db": row.snr_db} for row in rows]
@@ -63,13 +82,20 @@ def quantize_system(
         advance: called with 1 after each of two nets.
 
     Raises:
-        CheckError: a conversion failed or is wrong.
+        CheckError: a conversion failed or is wrong, or the system is one that stays in float.
     """
     spec = system.spec
+    if spec.acoustic.mixing == FLOAT_ONLY_MIXING:
+        message = (
+            f"acoustic.mixing is {FLOAT_ONLY_MIXING!r}, the float reference: it multiplies two activations, "
+            "which no Edge TPU compiler maps, so it is not quantised; set it to gated, external, fixed, temporal or "
+            "none, and train again"
+        )
+        raise CheckError(message)
     keyword_inputs, acoustic_inputs = calibration_features(spec, folder)
-    keyword = convert_net(spec, "keyword", weights_file(folder, "keyword"), keyword_inputs)
+    keyword = _converted(spec, "keyword", folder, keyword_inputs)
     advance(1)
-    acoustic = convert_net(spec, "acoustic", weights_file(folder, "acoustic"), acoustic_inputs)
+    acoustic = _converted(spec, "acoustic", folder, acoustic_inputs)
     advance(1)
     keyword_part = (spec.keyword.embedding, output_of(keyword.int8))
     acoustic_part = (spec.acoustic.embedding, output_of(acoustic.int8))
@@ -87,3 +113,8 @@ def quantize_system(
             "acoustic": layer_errors(acoustic.float32, acoustic.int8, acoustic_inputs[:_ERROR_INPUTS]),
         },
     )
+
+
+def _converted(spec: SystemSpec, net: NetName, folder: Path, calibration: NDArray[np.uint8]) -> Converted:
+    ranges = ranges_file(folder, net) if spec.quantization.aware else None
+    return convert_net(spec, net, weights_file(spec, folder, net), calibration, ranges)

@@ -18,7 +18,16 @@ from numpy.typing import NDArray
 
 from edge_ser.acoustics import make_noise
 from edge_ser.audio import audio_info, read_audio
-from edge_ser.augment import augmented_copies, mask_time_and_channels, mixup, shift_gain
+from edge_ser.augment import (
+    augmented_copies,
+    channel_centres_hz,
+    energy_mixup,
+    mask_time_and_channels,
+    mixup,
+    shift_gain,
+    warp_channels,
+    warp_time,
+)
 from edge_ser.corpora.clip import Clip
 from edge_ser.errors import InputError
 from edge_ser.files import replacing
@@ -258,6 +267,7 @@ class Epochs:
         seed: of everything random; an epoch's batches depend on it and on the epoch's number alone, so that a
             stopped training resumes as if it had not been stopped.
         centred: place short clips in the middle of the window (keywords) instead of at its start (segments).
+        targets: float32 (examples, classes), what each example is taught as; ``None`` is its label alone.
     """
 
     examples: Sequence[Example]
@@ -267,6 +277,7 @@ class Epochs:
     frontend: FrontendSpec
     seed: int
     centred: bool
+    targets: NDArray[np.float32] | None = None
 
     def epoch(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
         """Inputs (n, frames, channels, 1) in 0..1, soft targets (n, classes) and weights (n,), shuffled."""
@@ -278,10 +289,34 @@ class Epochs:
         labels = np.array([self.examples[index].label for index in order])
         if augment.gain_db:
             batch = shift_gain(batch, rng, augment.gain_db, units_per_db(self.frontend))
-        if augment.time_mask_frames or augment.channel_mask:
-            batch = mask_time_and_channels(batch, rng, augment.time_mask_frames, augment.channel_mask)
+        if augment.vtlp:
+            centres_hz = channel_centres_hz(self.frontend)
+            batch = warp_channels(batch, rng, centres_hz, self.frontend.sample_rate_hz, augment.vtlp)
+        if augment.time_warp_frames:
+            batch = warp_time(batch, rng, augment.time_warp_frames)
+        taught = (
+            np.eye(self.classes, dtype=np.float32)[labels] if self.targets is None else self.targets[order]
+        )
         smoothing = self.recipe.label_smoothing
-        targets = np.eye(self.classes, dtype=np.float32)[labels] * (1 - smoothing) + smoothing / self.classes
+        targets = taught * np.float32(1 - smoothing) + np.float32(smoothing / self.classes)
+        if augment.energy_mixup:
+            batch, targets = energy_mixup(
+                batch,
+                targets,
+                rng,
+                augment.energy_mixup,
+                augment.energy_mixup_snr_db,
+                units_per_db(self.frontend),
+            )
+        if augment.time_mask_frames or augment.channel_mask:
+            batch = mask_time_and_channels(
+                batch,
+                rng,
+                augment.time_mask_frames,
+                augment.channel_mask,
+                augment.time_masks,
+                augment.channel_masks,
+            )
         counts = np.bincount(labels, minlength=self.classes)
         weights = (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[labels].astype(
             np.float32

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 
 from edge_ser.files import replacing
-from edge_ser.networks.layers import with_classifier
 from edge_ser.spec import RecipeSpec
 from edge_ser.training.examples import Epochs
+from edge_ser.training.objective import classifier_of, make_loss, make_optimizer, training_model
 
 CHECKPOINT = "checkpoint.keras"
 WEIGHTS = "weights.weights.h5"
@@ -50,7 +50,7 @@ def train_net(
         net: ends in an embedding.
         epochs: makes each epoch's batches.
         validation: watched, never selected on.
-        recipe: epochs, batch size, optimiser.
+        recipe: epochs, batch size, optimiser, loss.
         dropout: before the classifier.
         seed: of dropout; the batches have their own.
         folder: takes the checkpoint, the log and at the end the weights.
@@ -69,17 +69,14 @@ def train_net(
         done = int(model.optimizer.iterations.numpy()) // steps
     else:
         log.unlink(missing_ok=True)
-        model = with_classifier(net, epochs.classes, dropout)
-        model.compile(
-            optimizer=keras.optimizers.AdamW(
-                keras.optimizers.schedules.CosineDecay(
-                    0.0, steps * recipe.epochs, warmup_target=recipe.learning_rate, warmup_steps=steps
-                ),
-                weight_decay=recipe.weight_decay,
-                clipnorm=5.0,
-            ),
-            loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        model = training_model(net, epochs.classes, dropout, recipe.loss)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0, steps * recipe.epochs, warmup_target=recipe.learning_rate, warmup_steps=steps
         )
+        model.compile(
+            optimizer=make_optimizer(rate, recipe.weight_decay), loss=make_loss(recipe.loss, epochs.classes)
+        )
+    classifier = classifier_of(model)
     advance(done)
     inputs = validation.features[..., np.newaxis].astype(np.float32) / np.float32(255)
     for epoch in range(done, recipe.epochs):
@@ -88,7 +85,7 @@ def train_net(
         history = model.fit(
             x, y, sample_weight=weights, batch_size=recipe.batch_size, shuffle=False, verbose=0
         )
-        predicted = model.predict(inputs, batch_size=256, verbose=0).argmax(axis=1)
+        predicted = classifier.predict(inputs, batch_size=256, verbose=0).argmax(axis=1)
         line = {
             "epoch": epoch + 1,
             "loss": round(float(history.history["loss"][0]), 5),
@@ -103,7 +100,7 @@ def train_net(
         advance(1)
     with replacing(folder / WEIGHTS) as beside:
         partial = beside.with_name(f"partial-{WEIGHTS}")
-        model.save_weights(partial)
+        classifier.save_weights(partial)
         partial.replace(beside)
     checkpoint.unlink(missing_ok=True)
-    return model
+    return classifier

@@ -18,8 +18,18 @@ _KEY = "key.json"
 EXAMPLES_CODE = ("acoustics.py", "audio.py", "augment.py", "frontend", "training/examples.py")
 """The source that decides what examples are made of clips."""
 
-NET_CODE = ("augment.py", "networks", "training/examples.py", "training/loop.py")
+NET_CODE = (
+    "augment.py",
+    "networks",
+    "training/examples.py",
+    "training/loop.py",
+    "training/objective.py",
+    "training/targets.py",
+)
 """The source that decides what net is trained on examples."""
+
+AWARE_CODE = ("quantization/aware.py", "quantization/fake_quant.py")
+"""The source that decides what quantisation-aware training makes of that net."""
 
 
 def digest(value: Any) -> str:

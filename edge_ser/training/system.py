@@ -21,6 +21,7 @@ from edge_ser.files import replacing
 from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.networks.keyword import build_keyword
 from edge_ser.networks.layers import with_classifier
+from edge_ser.quantization.aware import RANGES, train_aware
 from edge_ser.spec import AugmentSpec, RecipeSpec, SystemSpec
 from edge_ser.training import stages
 from edge_ser.training.examples import (
@@ -35,6 +36,9 @@ from edge_ser.training.examples import (
 from edge_ser.training.fusion import FloatHead, fit_fusion
 from edge_ser.training.loop import WEIGHTS, Validation, train_net
 from edge_ser.training.segments import Segments, cut_segments
+from edge_ser.training.targets import soft_targets
+
+NetName = Literal["keyword", "acoustic"]
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """``progress(description, total)`` is a context that yields ``advance(steps)``."""
@@ -131,9 +135,18 @@ def load_system(spec: SystemSpec, folder: Path) -> FloatSystem:
     return FloatSystem(spec, keyword, acoustic, _classifier(keyword), _classifier(acoustic), fusion)
 
 
-def weights_file(folder: Path, net: Literal["keyword", "acoustic"]) -> Path:
-    """Where a training in ``folder`` keeps a net's Keras weights (classifier included)."""
-    return folder / net / WEIGHTS
+def weights_file(spec: SystemSpec, folder: Path, net: NetName) -> Path:
+    """Where a training in ``folder`` keeps a net's final Keras weights (classifier included)."""
+    return (_aware_folder(folder, net) if spec.quantization.aware else folder / net) / WEIGHTS
+
+
+def ranges_file(folder: Path, net: NetName) -> Path:
+    """Where quantisation-aware training in ``folder`` keeps the ranges of a net's activations."""
+    return _aware_folder(folder, net) / RANGES
+
+
+def _aware_folder(folder: Path, net: NetName) -> Path:
+    return folder / f"{net}-aware"
 
 
 def calibration_features(spec: SystemSpec, folder: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -141,15 +154,19 @@ def calibration_features(spec: SystemSpec, folder: Path) -> tuple[NDArray[np.uin
 
     Taken at equal steps through the training examples as recorded, so that the same training gives the same set.
     """
-    words = [
-        place_centred(one.versions[0], one.focuses[0], spec.keyword_frames)
-        for one in _spread(spec, folder, "keyword")
-    ]
-    emotions = [
-        cut(one.versions[0], one.focuses[0][0], spec.segment_frames)
-        for one in _spread(spec, folder, "acoustic")
-    ]
-    return np.stack(words), np.stack(emotions)
+    return _calibration(spec, folder, "keyword"), _calibration(spec, folder, "acoustic")
+
+
+def _calibration(spec: SystemSpec, folder: Path, net: NetName) -> NDArray[np.uint8]:
+    frames = spec.keyword_frames if net == "keyword" else spec.segment_frames
+    return np.stack(
+        [
+            place_centred(one.versions[0], one.focuses[0], frames)
+            if net == "keyword"
+            else cut(one.versions[0], one.focuses[0][0], frames)
+            for one in _spread(spec, folder, net)
+        ]
+    )
 
 
 def _spread(spec: SystemSpec, folder: Path, net: str) -> list[Example]:
@@ -176,7 +193,7 @@ def _examples(
         [
             inputs,
             asdict(spec.frontend),
-            asdict(recipe.augment),
+            recipe.augment.on_waveforms,
             seed,
             context_s,
             stages.code_digest(stages.EXAMPLES_CODE),
@@ -206,24 +223,24 @@ def _train_keyword(spec: SystemSpec, words: Manifest, folder: Path, progress: Pr
     stage = folder / "keyword"
     code = stages.code_digest(stages.NET_CODE)
     key = stages.digest([asdict(spec.keyword), asdict(recipe), seed, examples_key, code])
-    if stages.is_done(stage, key):
-        return
     frames = spec.keyword_frames
-    validation, test = _centred(examples["validation"], frames), _centred(examples["test"], frames)
     epochs = Epochs(examples["train"], len(index), frames, recipe, spec.frontend, seed, centred=True)
-    keras.utils.set_random_seed(seed)
-    with progress("keyword net", recipe.epochs) as advance:
-        model = train_net(
-            build_keyword(spec), epochs, validation, recipe, _KEYWORD_DROPOUT, seed, stage, advance
-        )
-    inputs = test.features[..., np.newaxis] / np.float32(255)
-    decided = model.predict(inputs, batch_size=256, verbose=0).argmax(axis=1)
-    scores = {
-        "test_clips": len(test.labels),
-        "test_accuracy": round(float((decided == test.labels).mean()), 4),
-        "test_uar": round(float(balanced_accuracy_score(test.labels, decided)), 4),
-    }
-    stages.mark_done(stage, scores)
+    if not stages.is_done(stage, key):
+        validation, test = _centred(examples["validation"], frames), _centred(examples["test"], frames)
+        keras.utils.set_random_seed(seed)
+        with progress("keyword net", recipe.epochs) as advance:
+            model = train_net(
+                build_keyword(spec), epochs, validation, recipe, _KEYWORD_DROPOUT, seed, stage, advance
+            )
+        inputs = test.features[..., np.newaxis] / np.float32(255)
+        decided = model.predict(inputs, batch_size=256, verbose=0).argmax(axis=1)
+        scores = {
+            "test_clips": len(test.labels),
+            "test_accuracy": round(float((decided == test.labels).mean()), 4),
+            "test_uar": round(float(balanced_accuracy_score(test.labels, decided)), 4),
+        }
+        stages.mark_done(stage, scores)
+    _train_aware(spec, "keyword", epochs, key, folder, progress)
 
 
 def _centred(examples: Sequence[Example], frames: int) -> Validation:
@@ -242,17 +259,54 @@ def _train_acoustic(
     examples, examples_key = _examples(spec, parts, recipe, 0.0, folder / "acoustic-examples", progress)
     stage = folder / "acoustic"
     code = stages.code_digest(stages.NET_CODE)
-    key = stages.digest([asdict(spec.acoustic), asdict(recipe), seed, examples_key, code])
+    targets = soft_targets(clips, spec.acoustic.classes, recipe.soft_labels)
+    taught = stages.digest(targets.tolist())
+    key = stages.digest([asdict(spec.acoustic), asdict(recipe), seed, examples_key, taught, code])
+    epochs = Epochs(
+        examples["train"],
+        len(index),
+        spec.segment_frames,
+        recipe,
+        spec.frontend,
+        seed,
+        centred=False,
+        targets=targets,
+    )
+    if not stages.is_done(stage, key):
+        watched = Validation(validation.features, validation.segment_labels)
+        keras.utils.set_random_seed(seed)
+        with progress("acoustic net", recipe.epochs) as advance:
+            train_net(
+                build_acoustic(spec), epochs, watched, recipe, spec.acoustic.dropout, seed, stage, advance
+            )
+        stages.mark_done(stage, {"epochs": recipe.epochs})
+    _train_aware(spec, "acoustic", epochs, key, folder, progress)
+
+
+def _train_aware(
+    spec: SystemSpec, net: NetName, epochs: Epochs, trained: str, folder: Path, progress: Progress
+) -> None:
+    """Quantisation-aware epochs of a trained net, where the spec asks for them; ``trained`` is that net's key."""
+    quantization, seed = spec.quantization, spec.training.seed
+    if not quantization.aware:
+        return
+    stage = _aware_folder(folder, net)
+    key = stages.digest([asdict(quantization), trained, stages.code_digest(stages.AWARE_CODE)])
     if stages.is_done(stage, key):
         return
-    watched = Validation(validation.features, validation.segment_labels)
-    epochs = Epochs(
-        examples["train"], len(index), spec.segment_frames, recipe, spec.frontend, seed, centred=False
-    )
     keras.utils.set_random_seed(seed)
-    with progress("acoustic net", recipe.epochs) as advance:
-        train_net(build_acoustic(spec), epochs, watched, recipe, spec.acoustic.dropout, seed, stage, advance)
-    stages.mark_done(stage, {"epochs": recipe.epochs})
+    with progress(f"{net} net, quantisation-aware", quantization.aware_epochs) as advance:
+        train_aware(
+            (lambda: build_keyword(spec)) if net == "keyword" else (lambda: build_acoustic(spec)),
+            folder / net / WEIGHTS,
+            epochs,
+            _calibration(spec, folder, net),
+            quantization,
+            _KEYWORD_DROPOUT if net == "keyword" else spec.acoustic.dropout,
+            stage,
+            advance,
+        )
+    stages.mark_done(stage, {"epochs": quantization.aware_epochs})
 
 
 def _fit_fusion(spec: SystemSpec, validation: Segments, folder: Path) -> None:
@@ -277,12 +331,12 @@ def _fit_fusion(spec: SystemSpec, validation: Segments, folder: Path) -> None:
     )
 
 
-def _load(spec: SystemSpec, net: Literal["keyword", "acoustic"], folder: Path) -> keras.Model:
+def _load(spec: SystemSpec, net: NetName, folder: Path) -> keras.Model:
     if net == "keyword":
         model = with_classifier(build_keyword(spec), len(spec.keyword.classes), 0.0)
     else:
         model = with_classifier(build_acoustic(spec), len(spec.acoustic.classes), 0.0)
-    model.load_weights(weights_file(folder, net))
+    model.load_weights(weights_file(spec, folder, net))
     return model
 
 

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
+import keras
 import numpy as np
 import pytest
 
 from edge_ser.edgetpu.model import read_model
 from edge_ser.edgetpu.rules import check_model
+from edge_ser.errors import CheckError
 from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.networks.keyword import build_keyword
+from edge_ser.networks.layers import with_classifier
+from edge_ser.networks.mixing import mix
+from edge_ser.quantization.convert import convert_net
 from edge_ser.quantization.layer_error import layer_errors
+from edge_ser.quantization.system import quantize_system
 from edge_ser.runtime.interpreters import LiteRtNet, output_quantization
+from edge_ser.spec import Mixing, SystemSpec
 from edge_ser.spec_file import load_spec
+from edge_ser.training.fusion import FloatHead
+from edge_ser.training.system import FloatSystem
 
 if TYPE_CHECKING:
     from conftest import ConvertedNet
@@ -68,6 +78,122 @@ def test_float_file_equals_keras_and_int8_is_near(converted: ConvertedNet) -> No
     ]
     assert len(errors) > 10
     assert min(errors) > 9
+
+
+SMALL = replace(
+    TINY,
+    acoustic=replace(TINY.acoustic, segment_s=1.0, hop_s=1.0, stem=(8, 12), dim=16, embedding=8),
+    keyword=replace(TINY.keyword, window_s=0.5, gates="fused"),
+)
+
+
+@pytest.fixture(scope="module")
+def mixings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Int8 files of small acoustic nets, one per mixing, and of a keyword net with fused gates."""
+    folder = tmp_path_factory.mktemp("mixings")
+    varied: dict[str, dict[str, str]] = {
+        "gated": {"gates": "fused"},
+        "external": {"pooling": "attention"},
+        "fixed": {"gates": "fused", "pooling": "attention"},
+        "temporal": {"gates": "fused"},
+        "none": {},
+        "attention": {},
+    }
+    jobs: list[tuple[str, Literal["keyword", "acoustic"], SystemSpec]] = [("keyword", "keyword", SMALL)]
+    for mixing, options in varied.items():
+        fields: dict[str, Any] = {"mixing": mixing, **options}
+        jobs.append((mixing, "acoustic", replace(SMALL, acoustic=replace(SMALL.acoustic, **fields))))
+    for title, net, spec in jobs:
+        if net == "keyword":
+            model, classes = build_keyword(spec), len(spec.keyword.classes)
+        else:
+            model, classes = build_acoustic(spec), len(spec.acoustic.classes)
+        with_classifier(model, classes, 0.0).save_weights(folder / f"{title}.weights.h5")
+
+    def convert(job: tuple[str, Literal["keyword", "acoustic"], SystemSpec]) -> bytes:
+        title, net, spec = job
+        frames = spec.keyword_frames if net == "keyword" else spec.segment_frames
+        features = np.random.default_rng(1).integers(0, 256, size=(8, frames, 40), dtype=np.uint8)
+        return convert_net(spec, net, folder / f"{title}.weights.h5", features).int8
+
+    with ThreadPoolExecutor(2) as pool:
+        return dict(zip((title for title, _, _ in jobs), pool.map(convert, jobs), strict=True))
+
+
+@pytest.mark.parametrize("title", ["gated", "external", "fixed", "temporal", "none", "keyword"])
+def test_every_mixing_maps(title: str, mixings: dict[str, bytes]) -> None:
+    report = check_model(read_model(mixings[title], title))
+    assert report.maps_fully, [verdict for verdict in report.ops if not verdict.mapped]
+
+
+def test_fused_gates_and_shares_are_what_they_say(mixings: dict[str, bytes]) -> None:
+    names = {title: [op.name for op in read_model(data, title).operators] for title, data in mixings.items()}
+    for title in ("gated", "fixed", "temporal", "keyword"):
+        assert "LOGISTIC" not in names[title]
+    assert names["external"].count("SOFTMAX") == 1
+    assert names["fixed"].count("DEPTHWISE_CONV_2D") == 1
+    # Three operations of each of the three squeeze-and-excites, where logistic gates take five.
+    assert names["temporal"].count("MUL") == 4
+    assert names["none"].count("LOGISTIC") == 3
+
+
+def test_the_check_says_why_attention_stays_on_the_host(mixings: dict[str, bytes]) -> None:
+    report = check_model(read_model(mixings["attention"], "attention"))
+    assert not report.maps_fully
+    reasons = [verdict.reason for verdict in report.ops if verdict.rule == "product-of-activations"]
+    assert reasons
+    assert "computed at run time does not map" in reasons[0]
+
+
+def test_attention_is_not_quantised_and_told_why(tmp_path: Path) -> None:
+    spec = replace(SMALL, acoustic=replace(SMALL.acoustic, mixing="attention"))
+    acoustic, keyword = build_acoustic(spec), build_keyword(spec)
+    head = FloatHead(np.zeros((2, 2)), np.zeros(2))
+    system = FloatSystem(spec, keyword, acoustic, head, head, head)
+    with pytest.raises(CheckError, match="multiplies two activations"):
+        quantize_system(system, tmp_path, output_quantization, lambda _steps: None)
+
+
+def _mixed(mixing: Mixing, tokens: np.ndarray) -> np.ndarray:
+    """What mixing adds to the tokens, with the random weights of seed 1."""
+    keras.utils.set_random_seed(1)
+    entry = keras.Input(tokens.shape[1:])
+    result = mix(entry, replace(SMALL.acoustic, mixing=mixing), "mix")
+    return np.asarray(keras.Model(entry, result)(tokens))
+
+
+@pytest.mark.parametrize("mixing", ["gated", "external", "fixed", "temporal", "attention"])
+def test_a_token_hears_of_another_time_step(mixing: Mixing) -> None:
+    """Without that it would not be mixing, whatever its name."""
+    rng = np.random.default_rng(0)
+    tokens = rng.normal(size=(1, 9, 2, 16)).astype(np.float32)
+    other = tokens.copy()
+    other[0, 2] += rng.normal(size=(2, 16))
+    before, after = _mixed(mixing, tokens), _mixed(mixing, other)
+    assert before.shape == tokens.shape
+    assert np.abs(after[0, 4] - before[0, 4]).max() > 1e-4
+
+
+def test_fixed_mixing_reaches_from_the_first_step_to_the_last() -> None:
+    tokens = np.zeros((1, 12, 1, 4), np.float32)
+    other = tokens.copy()
+    other[0, 0] = 1
+    assert np.abs(_mixed("fixed", other) - _mixed("fixed", tokens))[0, 11].max() > 0
+
+
+def test_base_stays_within_sixty_operations(base_acoustic: bytes) -> None:
+    model = read_model(base_acoustic, "acoustic")
+    assert check_model(model).maps_fully
+    assert len(model.operators) <= 60
+
+
+@pytest.fixture
+def base_acoustic(tmp_path: Path) -> bytes:
+    spec = load_spec(MODELS / "base.toml")
+    weights = tmp_path / "base.weights.h5"
+    with_classifier(build_acoustic(spec), len(spec.acoustic.classes), 0.0).save_weights(weights)
+    features = np.random.default_rng(1).integers(0, 256, size=(4, spec.segment_frames, 40), dtype=np.uint8)
+    return convert_net(spec, "acoustic", weights, features).int8
 
 
 def test_mixing_none_has_no_gates() -> None:

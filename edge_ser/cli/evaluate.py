@@ -1,0 +1,223 @@
+"""`edge-ser evaluate`: honest scores of a bundle, or of a system trained anew under a protocol."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from edge_ser.cli.output import JsonFlag, emit, progress, say
+from edge_ser.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from edge_ser.evaluation.exams import Exam
+    from edge_ser.evaluation.trials import Trial
+
+_Name = TypeVar("_Name", bound=str)
+
+
+def evaluate(
+    system: Annotated[
+        Path, typer.Argument(metavar="BUNDLE|SPEC", help="A bundle to score, or a spec (.toml) to train.")
+    ],
+    corpus: Annotated[str, typer.Option(help="Layout of the test corpus; see: edge-ser corpus list")],
+    root: Annotated[Path, typer.Option(help="Its folder.")],
+    protocol: Annotated[
+        str | None, typer.Option(help="SPEC: loso, folds (if not given), split, or cross (needs --source).")
+    ] = None,
+    folds: Annotated[int | None, typer.Option(min=2, help="SPEC: folds, instead of the spec's.")] = None,
+    seeds: Annotated[str, typer.Option(help="SPEC: seeds, a training per fold for each, e.g. 1,2,3.")] = "",
+    source: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=DIR", help="cross: learn from this corpus; repeatable.")
+    ] = None,
+    both_ways: Annotated[bool, typer.Option("--both-ways", help="cross: the other direction too.")] = False,
+    classes: Annotated[str, typer.Option(help="SPEC: emotions; all that the corpora share if empty.")] = "",
+    words_corpus: Annotated[
+        str, typer.Option(help="SPEC: layout of the keyword corpus.")
+    ] = "synthetic-words",
+    words_root: Annotated[Path | None, typer.Option(help="SPEC: folder of the keyword corpus.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="SPEC: folder of results; resumes there.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="SPEC: a Dask scheduler that takes the folds, e.g. tcp://host:8786.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="SPEC: keep the trainings (large).")] = False,
+    speakers: Annotated[str, typer.Option(help="BUNDLE: only these speakers.")] = "",
+    taught_root: Annotated[
+        Path | None, typer.Option(help="BUNDLE: folder of the corpus that taught it.")
+    ] = None,
+    stress: Annotated[str, typer.Option(help="BUNDLE: noise, level, or noise,level.")] = "",
+    noise_corpus: Annotated[
+        str | None, typer.Option(help="BUNDLE: noise recordings too, e.g. esc-10.")
+    ] = None,
+    noise_root: Annotated[Path | None, typer.Option(help="BUNDLE: their folder.")] = None,
+    level: Annotated[
+        float | None, typer.Option(help="Bring every clip to this level first, dBFS, e.g. -26.")
+    ] = None,
+    backends: Annotated[str, typer.Option(help="Any of float,litert,tflm.")] = "float,litert,tflm",
+    jobs: Annotated[int, typer.Option(min=1, help="Folds, or clips, at a time.")] = 1,
+    as_json: JsonFlag = False,
+) -> None:
+    """Score a system on speakers that taught it nothing, beside a constant predictor and hand-crafted features.
+
+    A bundle is scored as it ships. A spec is trained once per fold and seed, one JSON file each, so that a stopped
+    evaluation goes on where it stopped. A speaker on both sides is an error (exit 2), a backend that computes other
+    values than the bundle's golden vectors fails the check (exit 1).
+
+    Example: edge-ser evaluate build/base/base.edgeser --corpus emo-db --root EMO-DB --stress noise,level
+    Example: edge-ser evaluate models/base.toml --corpus emo-db --root EMO-DB --protocol loso --seeds 1,2,3
+    --words-root SYNTHETIC -o build/loso
+    """
+    from edge_ser.cli.evaluate_tables import render_bundle, render_trial
+    from edge_ser.evaluation.backends import BACKENDS
+
+    chosen = _some(backends, BACKENDS, "--backends")
+    if not chosen:
+        message = f"--backends is empty; expected any of {','.join(BACKENDS)}"
+        raise InputError(message)
+    if system.suffix == ".toml":
+        _refuse(
+            {
+                "--speakers": speakers,
+                "--taught-root": taught_root,
+                "--stress": stress,
+                "--noise-corpus": noise_corpus,
+                "--noise-root": noise_root,
+            },
+            f"{system} is a spec; it goes with a bundle",
+        )
+        if words_root is None or output is None:
+            option, why = (
+                ("--words-root", "keywords are learned too (edge-ser corpus synth makes some)")
+                if words_root is None
+                else ("--output", "the results of every fold are kept there")
+            )
+            message = f"training {system} needs {option}: {why}"
+            raise InputError(message)
+        from edge_ser.evaluation.protocols import PROTOCOLS
+        from edge_ser.evaluation.trials import Trial
+        from edge_ser.spec_file import load_spec
+
+        trial = Trial(
+            spec=load_spec(system),
+            protocol=_some(protocol or "folds", PROTOCOLS, "--protocol")[0],
+            target=(corpus, root),
+            sources=tuple(_source(text) for text in source or ()),
+            words=(words_corpus, words_root),
+            folder=output,
+            seeds=_seeds(seeds or "1"),
+            folds=folds,
+            both_ways=both_ways,
+            classes=_emotions(classes),
+            level_dbfs=level,
+            backends=chosen,
+            jobs=jobs,
+            scheduler=scheduler,
+            keep=keep,
+        )
+        record = _trial_report(trial)
+        emit(record, as_json, lambda: render_trial(record))
+        return
+    _refuse(
+        {
+            "--protocol": protocol,
+            "--folds": folds,
+            "--seeds": seeds,
+            "--source": source,
+            "--both-ways": both_ways,
+            "--classes": classes,
+            "--words-root": words_root,
+            "--output": output,
+            "--scheduler": scheduler,
+            "--keep": keep,
+        },
+        f"{system} is no spec (.toml); it goes with one",
+    )
+    if (noise_corpus is None) != (noise_root is None):
+        message = "--noise-corpus and --noise-root go together; give both or neither"
+        raise InputError(message)
+    from edge_ser.bundle import read_bundle
+    from edge_ser.evaluation.exams import Exam
+    from edge_ser.evaluation.stress import KINDS
+
+    exam = Exam(
+        bundle=read_bundle(system),
+        corpus=corpus,
+        root=root,
+        speakers=_names(speakers),
+        taught_root=taught_root,
+        level_dbfs=level,
+        stress=_some(stress, KINDS, "--stress"),
+        noises=(noise_corpus, noise_root) if noise_corpus and noise_root else None,
+        backends=chosen,
+        jobs=jobs,
+    )
+    record = _exam_report(exam)
+    emit(record, as_json, lambda: render_bundle(record))
+    if any(verdict["problem"] for verdict in record["golden"].values()):
+        raise typer.Exit(1)
+
+
+def _trial_report(trial: Trial) -> dict[str, Any]:
+    from edge_ser.evaluation.trials import report
+
+    return report(trial, progress, say)
+
+
+def _exam_report(exam: Exam) -> dict[str, Any]:
+    import tempfile
+
+    from edge_ser.evaluation.exams import report
+
+    with tempfile.TemporaryDirectory(prefix="edge-ser-evaluate-") as folder:
+        return report(exam, Path(folder).resolve(), progress, say)
+
+
+def _refuse(options: Mapping[str, object], why: str) -> None:
+    given = [name for name, value in options.items() if value]
+    if given:
+        message = f"{given[0]}: {why}; leave it out"
+        raise InputError(message)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _some(text: str, known: Sequence[_Name], option: str) -> tuple[_Name, ...]:
+    """Names of a fixed set, in its order."""
+    names = _names(text)
+    for name in names:
+        if name not in known:
+            message = f"{option}: {name!r} is not known; expected any of {', '.join(known)}"
+            raise InputError(message)
+    return tuple(name for name in known if name in names)
+
+
+def _emotions(text: str) -> tuple[str, ...]:
+    from edge_ser.spec import EMOTIONS
+
+    return _some(text, EMOTIONS, "--classes")
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        seeds = tuple(dict.fromkeys(int(seed) for seed in _names(text)))
+    except ValueError:
+        seeds = ()
+    if not seeds or min(seeds) < 0:
+        message = f"--seeds is {text!r}; expected whole numbers from 0, e.g. 1,2,3"
+        raise InputError(message)
+    return seeds
+
+
+def _source(text: str) -> tuple[str, Path]:
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        message = f"--source is {text!r}; expected NAME=DIR, e.g. crema-d=CREMA-D"
+        raise InputError(message)
+    return name, Path(folder)
