@@ -1,9 +1,11 @@
-"""Where a bundle comes from: the commit and the versions of what made it."""
+"""Where a result comes from: the commit, the versions and the source of what made it."""
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import subprocess
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -37,3 +39,14 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def code_digest(rooms: Sequence[str]) -> str:
+    """SHA-256 of the source in some files and folders of the package."""
+    package = Path(__file__).parent
+    seen = hashlib.sha256()
+    for room in rooms:
+        place = package / room
+        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            seen.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
+    return seen.hexdigest()

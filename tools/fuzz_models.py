@@ -180,7 +180,7 @@ def main() -> int:
         try:
             with bounded():
                 outcomes[examine(data)] += 1
-        except Exception:
+        except Exception:  # whatever it is: finding what was not foreseen is what this is for
             outcomes["BROKEN"] += 1
             print(f"{_keep(data, chosen.keep)}:\n{traceback.format_exc(limit=-4)}", file=sys.stderr)
     print(f"{outcomes.total()} files: " + ", ".join(f"{n} {outcome}" for outcome, n in outcomes.items()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import os
@@ -17,7 +16,6 @@ from typing import Any
 import joblib
 import numpy as np
 
-import edge_ser
 from edge_ser.bundle import read_bundle
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.manifest import Manifest
@@ -32,6 +30,7 @@ from edge_ser.evaluation.learned import family
 from edge_ser.evaluation.protocols import Fold, shares_speakers, words_for
 from edge_ser.evaluation.scoring import score_clips
 from edge_ser.files import read_json, replacing, replacing_folder, sha256_hex, write_json
+from edge_ser.provenance import code_digest
 from edge_ser.spec import SystemSpec
 
 _CODE = (
@@ -156,7 +155,7 @@ def run(
 def _tasks(plan: Plan, jobs: int, functionals: Path) -> list[_Task]:
     threads = max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else None
     # Once: what somebody edits while folds are trained counts for the next evaluation.
-    code = _code_digest(_CODE)
+    code = code_digest(_CODE)
     tasks = []
     for seed in plan.seeds:
         spec = replace(plan.spec, training=replace(plan.spec.training, seed=seed))
@@ -315,7 +314,7 @@ def _prepare_functionals(plan: Plan, jobs: int) -> Path:
     """The functionals of every clip of a plan, in a file named by what they were made of and with."""
     clips = {_name(clip): clip for fold in plan.folds for clip in fold.manifest.clips}
     sizes = {name: clip.path.stat().st_size for name, clip in clips.items()}
-    about = json.dumps([_code_digest(_FUNCTIONALS_CODE), sizes], sort_keys=True).encode()
+    about = json.dumps([code_digest(_FUNCTIONALS_CODE), sizes], sort_keys=True).encode()
     path = plan.folder / f"functionals-{sha256_hex(about)[:16]}.npz"
     if not path.exists():
         rows = clip_functionals(list(clips.values()), lambda _clips: None, jobs)
@@ -354,16 +353,6 @@ def _told(manifest: Manifest) -> dict[str, Any]:
         ]
         for part in PARTS
     }
-
-
-def _code_digest(rooms: Sequence[str]) -> str:
-    package = Path(edge_ser.__file__).parent
-    seen = hashlib.sha256()
-    for room in rooms:
-        place = package / room
-        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            seen.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
-    return seen.hexdigest()
 
 
 @contextmanager

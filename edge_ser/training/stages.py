@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import edge_ser
 from edge_ser.corpora.clip import Clip
 from edge_ser.files import read_json, sha256_hex, write_json
 
@@ -35,17 +33,6 @@ AWARE_CODE = ("quantization/aware.py", "quantization/fake_quant.py")
 def digest(value: Any) -> str:
     """SHA-256 of a JSON-able value."""
     return sha256_hex(json.dumps(value, sort_keys=True).encode())
-
-
-def code_digest(rooms: Sequence[str]) -> str:
-    """SHA-256 of the source in some files and folders of the package."""
-    package = Path(edge_ser.__file__).parent
-    seen = hashlib.sha256()
-    for room in rooms:
-        place = package / room
-        for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
-            seen.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
-    return seen.hexdigest()
 
 
 def clips_digest(clips: Sequence[Clip], labels: Sequence[int]) -> str:

@@ -21,6 +21,7 @@ from edge_ser.files import replacing
 from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.networks.keyword import build_keyword
 from edge_ser.networks.layers import with_classifier
+from edge_ser.provenance import code_digest
 from edge_ser.quantization.aware import RANGES, train_aware
 from edge_ser.spec import AugmentSpec, RecipeSpec, SystemSpec
 from edge_ser.training import stages
@@ -196,7 +197,7 @@ def _examples(
             recipe.augment.on_waveforms,
             seed,
             context_s,
-            stages.code_digest(stages.EXAMPLES_CODE),
+            code_digest(stages.EXAMPLES_CODE),
         ]
     )
     if not stages.is_done(folder, key):
@@ -221,7 +222,7 @@ def _train_keyword(spec: SystemSpec, words: Manifest, folder: Path, progress: Pr
         spec, parts, recipe, _KEYWORD_CONTEXT_S, folder / "keyword-examples", progress
     )
     stage = folder / "keyword"
-    code = stages.code_digest(stages.NET_CODE)
+    code = code_digest(stages.NET_CODE)
     key = stages.digest([asdict(spec.keyword), asdict(recipe), seed, examples_key, code])
     frames = spec.keyword_frames
     epochs = Epochs(examples["train"], len(index), frames, recipe, spec.frontend, seed, centred=True)
@@ -258,7 +259,7 @@ def _train_acoustic(
     recipe, seed = spec.training.acoustic, spec.training.seed
     examples, examples_key = _examples(spec, parts, recipe, 0.0, folder / "acoustic-examples", progress)
     stage = folder / "acoustic"
-    code = stages.code_digest(stages.NET_CODE)
+    code = code_digest(stages.NET_CODE)
     targets = soft_targets(clips, spec.acoustic.classes, recipe.soft_labels)
     taught = stages.digest(targets.tolist())
     key = stages.digest([asdict(spec.acoustic), asdict(recipe), seed, examples_key, taught, code])
@@ -291,7 +292,7 @@ def _train_aware(
     if not quantization.aware:
         return
     stage = _aware_folder(folder, net)
-    key = stages.digest([asdict(quantization), trained, stages.code_digest(stages.AWARE_CODE)])
+    key = stages.digest([asdict(quantization), trained, code_digest(stages.AWARE_CODE)])
     if stages.is_done(stage, key):
         return
     keras.utils.set_random_seed(seed)

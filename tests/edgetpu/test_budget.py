@@ -132,7 +132,7 @@ def test_an_improvement_by_int8_is_within(make_bundle: MakeBundle) -> None:
 
 
 def test_the_arena_holds_at_least_the_two_largest_activations(make_bundle: MakeBundle) -> None:
-    pytest.importorskip("tflite_micro")
+    pytest.importorskip("tflite_micro", reason="tflite-micro is not installed: no arena")
     bundle = read_bundle(make_bundle())
     sizes = arena.arena_bytes({"acoustic": bundle.member("acoustic.tflite")})
     # The second convolution reads and writes 16 x 16 x 16 bytes; the rest of such a net is a few kilobytes.
@@ -142,7 +142,7 @@ def test_the_arena_holds_at_least_the_two_largest_activations(make_bundle: MakeB
 
 
 def test_a_model_that_the_micro_cannot_load_is_named() -> None:
-    pytest.importorskip("tflite_micro")
+    pytest.importorskip("tflite_micro", reason="tflite-micro is not installed: no arena")
     with pytest.raises(MissingError, match="cannot load the model"):
         arena.arena_bytes({"net": b"not a model"})
 
