@@ -35,7 +35,7 @@ ROOT_OF_WORDS = $(if $(filter synthetic-words,$(WORDS)),$(SYNTHETIC),$(WORDS_ROO
 in_rooms = $(foreach room,$(1),$(wildcard edge_ser/$(room).py edge_ser/$(room)/*.py))
 SYNTHETIC_CODE := $(call in_rooms,acoustics audio) $(wildcard edge_ser/corpora/synthetic*.py edge_ser/corpora/espeak.py)
 TRAIN_CODE := $(call in_rooms,acoustics audio augment spec spec_file frontend networks training) edge_ser/cli/train.py
-QUANTIZE_CODE := $(call in_rooms,bundle integer_head quantization runtime evaluation) edge_ser/cli/quantize.py
+QUANTIZE_CODE := $(call in_rooms,bundle bundle_card bundle_controls bundle_float bundle_shipped integer_head quantization runtime evaluation) edge_ser/cli/quantize.py
 EDGETPU_CODE := $(call in_rooms,edgetpu)
 
 # What make cannot see in a file's date: which corpus and which compiler were asked for.
@@ -43,7 +43,7 @@ CONFIG = $(CORPUS) $(ROOT_OF_CORPUS) $(WORDS) $(ROOT_OF_WORDS)
 
 worked = touch $(PLACE)/.worked
 
-.PHONY: edgetpu test lint format budget show constraints docs-rules m7-deps stock clean distclean help FORCE
+.PHONY: edgetpu base test lint format budget show constraints docs-rules docs-results m7-deps stock clean distclean help FORCE
 
 help:
 	@sed -n '1,2s/^# //p' Makefile; echo 'Also: make lint, make budget, make show, make m7-deps (emulated Cortex-M7), make stock, make clean (build/), make distclean (environments too)'
@@ -134,6 +134,15 @@ format: $(DEV_READY)
 # The manual of the mapping rules, from the rules themselves.
 docs-rules: $(DEV_READY)
 	$(VENV)/bin/python tools/rules_manual.py
+
+# The bundle that ships, again: make base CORPUS=crema-d CORPUS_ROOT=… WORDS=… WORDS_ROOT=… SHIP='--evaluate emo-db=…'
+SHIP ?=
+base: $(NEEDS_SYNTHETIC) | $(TRAIN_READY)
+	$(VENV)/bin/python tools/ship_base.py $(SPEC) --corpus '$(CORPUS)=$(ROOT_OF_CORPUS)' --words '$(WORDS)=$(ROOT_OF_WORDS)' --folder $(PLACE)/ship $(SHIP)
+
+# The page of scores, from the reports kept in docs/results.
+docs-results: $(DEV_READY)
+	$(VENV)/bin/python tools/results.py
 
 # Every extra, newest versions that pyproject.toml allows, in an environment of its own.
 constraints:

@@ -8,8 +8,12 @@ import subprocess
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from edge_ser import __version__
+from edge_ser.corpora.manifest import Manifest
+from edge_ser.corpora.registry import layout
+from edge_ser.corpora.splits import PARTS
 
 _PACKAGES = ("ai-edge-litert", "keras", "numpy", "scipy", "soxr", "tensorflow-cpu")
 
@@ -50,3 +54,27 @@ def code_digest(rooms: Sequence[str]) -> str:
         for file in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
             seen.update(file.relative_to(package).as_posix().encode() + b"\0" + file.read_bytes())
     return seen.hexdigest()
+
+
+def told_corpora(manifest: Manifest) -> list[dict[str, Any]]:
+    """What provenance says of a manifest: one entry per corpus in it.
+
+    Raises:
+        InputError: a clip is of a corpus that nobody knows.
+    """
+    entries = []
+    for name in sorted({clip.corpus for clip in manifest.clips}):
+        form = layout(name)
+        own = {part: [clip for clip in manifest.part(part) if clip.corpus == name] for part in PARTS}
+        entries.append(
+            {
+                "name": name,
+                "licence": form.licence,
+                "shippable": form.shippable,
+                "synthetic": name.startswith("synthetic"),
+                "protocol": manifest.protocol,
+                "clips": {part: len(clips) for part, clips in own.items()},
+                "speakers": {part: sorted({clip.speaker for clip in clips}) for part, clips in own.items()},
+            }
+        )
+    return entries

@@ -39,8 +39,23 @@ Gates = Literal["logistic", "fused"]
 Mixing = Literal["gated", "none", "external", "fixed", "temporal", "attention"]
 """How a transformer block mixes its tokens, see :mod:`edge_ser.networks.mixing`."""
 
+Normalisation = Literal["none", "channels"]
+"""What is done to a segment's features before the acoustic net, see :mod:`edge_ser.frontend.net_input`."""
+
+FUNCTIONALS = 88
+"""How many hand-crafted functionals a clip has, as many as eGeMAPS; :mod:`edge_ser.handcrafted.functionals`."""
+
+Averaging = Literal["mean", "entropy"]
+"""How the windows of a recording become one decision, see :mod:`edge_ser.averaging`."""
+
 FLOAT_ONLY_MIXING = "attention"
 """The mixing that no Edge TPU compiler maps; it is there to be compared with."""
+
+TeacherKind = Literal["training", "bundle", "keras", "tflite", "huggingface"]
+"""What kind of file or folder a teacher is, see :class:`TeacherSpec`."""
+
+TeacherOutput = Literal["logits", "probabilities", "vector", "probe"]
+"""What is taken from a teacher, see :class:`TeacherSpec`."""
 
 
 class _Strict:
@@ -170,6 +185,9 @@ class AcousticSpec(_Strict):
             convolution over time with squeeze-and-excite), ``none``, or ``attention`` (standard multi-head
             attention, in float only: it cannot be compiled).
         gates: how squeeze-and-excite and gated attention make their gates; ``fused`` saves operations.
+        normalisation: ``channels`` takes every channel's mean over the segment off (cepstral mean normalisation):
+            level and microphone count no more, and a net that learned on one corpus understands others better. It is
+            done in integers before the net (:func:`edge_ser.frontend.net_input.centre_channels`).
         pooling: how the tokens become one: their ``mean``, or their mean weighted by a gate (``attention``).
         embedding: size of the embedding that fusion reads. A multiple of 4.
         segment_s: audio that one decision sees.
@@ -183,6 +201,7 @@ class AcousticSpec(_Strict):
     blocks: int = 1
     mixing: Mixing = "gated"
     gates: Gates = "logistic"
+    normalisation: Normalisation = "none"
     pooling: Literal["mean", "attention"] = "mean"
     embedding: int = 64
     segment_s: float = 3.0
@@ -196,9 +215,31 @@ class FusionSpec(_Strict):
 
     Attributes:
         penalties: L2 penalties tried on the keyword weights; leaving out one validation speaker at a time chooses.
+        alignment: components of a partial least squares between the acoustic embedding and hand-crafted functionals
+            that the acoustic classifier is fitted again on (after EDRL + MEA, arXiv 2510.09072; see
+            :mod:`edge_ser.training.alignment`); 0 keeps the classifier as it was trained.
+        cross_fit: acoustic nets that are trained besides, each on all but one fold of the training and validation
+            speakers, so that the head is fitted on what everyone sounds like to a net that never heard them
+            (stacking, Wolpert 1992; see :mod:`edge_ser.training.crossfit`); 0 fits on validation speakers alone.
     """
 
     penalties: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
+    alignment: int = 0
+    cross_fit: int = 0
+
+
+@dataclass(frozen=True)
+class DecisionSpec(_Strict):
+    """How the windows of a recording become one decision (after MATER, arXiv 2506.19887; see ``averaging.py``).
+
+    Attributes:
+        averaging: ``mean`` of the windows' scores, or of their probabilities over their ``entropy``.
+        abstain: probability that the best class must have, or nothing is said of the window or the recording; 0
+            always says something. ``edge-ser evaluate`` prints thresholds that validation speakers chose.
+    """
+
+    averaging: Averaging = "mean"
+    abstain: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -264,6 +305,10 @@ class LossSpec(_Strict):
         centre: weight of the centre loss (Wen et al., ECCV 2016).
         contrastive: weight of the supervised contrastive loss on the embedding (arXiv 2004.11362).
         temperature: of the contrastive loss.
+        ccc: weight of the regression of valence, arousal, dominance from the acoustic embedding, 1 - CCC summed over
+            the three (EmoSphere-SER, arXiv 2505.19693; 1 there). Needs a corpus with such ratings.
+        octant: weight of the classification of the octant of that space, which decays and is gone after the first
+            quarter of the epochs (EmoSphere-SER; 1 there); clips without ratings lie where their emotion's name does.
     """
 
     divergence: float = 1.0
@@ -272,6 +317,77 @@ class LossSpec(_Strict):
     centre: float = 0.0
     contrastive: float = 0.0
     temperature: float = 0.1
+    ccc: float = 0.0
+    octant: float = 0.0
+
+
+@dataclass(frozen=True)
+class TeacherSpec(_Strict):
+    """Other nets that the acoustic net learns from, beside its labels (distillation, Hinton et al., arXiv 1503.02531).
+
+    Every teacher hears each training clip once, as recorded; see :mod:`edge_ser.training.teachers`. A teacher that
+    has heard the test speakers makes every score worthless. Of a training and of a bundle that is checked; of a file
+    from elsewhere nobody can, so that what it learned from has to be written down and goes into every result.
+
+    Attributes:
+        paths: one file or folder per teacher; several are an ensemble. Relative to the working directory. ``{fold}``
+            stands for the name of the fold in `edge-ser evaluate`. Empty: no teacher.
+        kind: ``training`` (a folder of `edge-ser train`, or of one fold of `edge-ser evaluate --keep`) or ``bundle``,
+            the float acoustic net of either; ``keras`` (a .keras file); ``tflite``; or ``huggingface`` (a folder with
+            config.json and model.safetensors, the mean of whose last hidden states is the vector).
+        output: what is taken from it: ``logits``; ``probabilities`` (their logarithm is taken for logits); its
+            ``vector``; or ``probe``, the logits of a linear classifier fitted to its vectors on training speakers.
+        classes: the emotions that the outputs of a ``keras`` or ``tflite`` teacher stand for, in order.
+        learned_from: in words, what a teacher from elsewhere has heard.
+        weight: of the teacher in the loss; the labels have the rest.
+        temperature: that softens teacher and student alike; 2 in the two-stage recipe below.
+        head_epochs: with ``vector``, epochs of a second stage. The first then learns the vector alone, without
+            labels; in the second that net stays as it is, and its classifier learns from labels and the probe. The
+            recipe is that of a student repository (TonyXsx/multimodal-distillation-for-extreme-edge: 2.4 points of
+            UAR on IEMOCAP, joint training next to nothing). 0: one stage.
+    """
+
+    paths: tuple[str, ...] = ()
+    kind: TeacherKind = "training"
+    output: TeacherOutput = "logits"
+    classes: tuple[str, ...] = ()
+    learned_from: str = ""
+    weight: float = 0.5
+    temperature: float = 2.0
+    head_epochs: int = 0
+
+    @property
+    def names_classes(self) -> bool:
+        """Whether the teacher's own outputs are one value per emotion."""
+        return self.output in ("logits", "probabilities")
+
+    def in_fold(self, fold: str) -> TeacherSpec:
+        """The same with ``{fold}`` in the paths replaced."""
+        return dataclasses.replace(self, paths=tuple(path.replace("{fold}", fold) for path in self.paths))
+
+
+@dataclass(frozen=True)
+class RebalanceSpec(_Strict):
+    """Re-augmentation against bias, guided by generalised cross-entropy (after CO-VADA, arXiv 2506.06071).
+
+    What is known of the paper and what is ours: :mod:`edge_ser.training.rebalance`.
+
+    Attributes:
+        epochs: of the first pass, which finds out who is learned first and who is not; 0 switches all of it off.
+        exponent: exponent of the generalised cross-entropy (arXiv 1805.07836; 0.7 there).
+        group: whose clips are compared with one another.
+        strength: how much oftener a badly learned group is drawn in the second pass: its loss over its class' to this
+            power; 0 draws every clip once.
+        guiding: share of each class, of the clips learned best, that are heard in changed voices in the second pass.
+        vtlp: largest relative warp of the frequency axis that makes those voices.
+    """
+
+    epochs: int = 0
+    exponent: float = 0.7
+    group: Literal["speaker", "sex"] = "speaker"
+    strength: float = 1.0
+    guiding: float = 0.3
+    vtlp: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -288,6 +404,8 @@ class RecipeSpec(_Strict):
             (soft labels of emotion, e.g. arXiv 2511.20106).
         loss: what is minimised.
         augment: how clips are varied.
+        teacher: other nets that teach this one.
+        rebalance: who is drawn oftener and heard in other voices, so that groups of people are treated more alike.
     """
 
     epochs: int = 20
@@ -298,6 +416,8 @@ class RecipeSpec(_Strict):
     soft_labels: float = 0.0
     loss: LossSpec = field(default_factory=LossSpec)
     augment: AugmentSpec = field(default_factory=AugmentSpec)
+    teacher: TeacherSpec = field(default_factory=TeacherSpec)
+    rebalance: RebalanceSpec = field(default_factory=RebalanceSpec)
 
 
 @dataclass(frozen=True)
@@ -377,6 +497,7 @@ class SystemSpec(_Strict):
     acoustic: AcousticSpec
     frontend: FrontendSpec = field(default_factory=FrontendSpec)
     fusion: FusionSpec = field(default_factory=FusionSpec)
+    decision: DecisionSpec = field(default_factory=DecisionSpec)
     training: TrainingSpec = field(default_factory=TrainingSpec)
     quantization: QuantizationSpec = field(default_factory=QuantizationSpec)
     budget: BudgetSpec = field(default_factory=BudgetSpec)

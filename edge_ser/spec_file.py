@@ -10,12 +10,24 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
 from edge_ser.errors import InputError
-from edge_ser.spec import EMOTIONS, FLOAT_ONLY_MIXING, AugmentSpec, FrontendSpec, RecipeSpec, SystemSpec
+from edge_ser.spec import (
+    EMOTIONS,
+    FLOAT_ONLY_MIXING,
+    FUNCTIONALS,
+    AugmentSpec,
+    FrontendSpec,
+    RebalanceSpec,
+    RecipeSpec,
+    SystemSpec,
+    TeacherKind,
+    TeacherOutput,
+    TeacherSpec,
+)
 
 
 def load_spec(path: Path) -> SystemSpec:
@@ -118,6 +130,19 @@ def _rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
         yield f"training.{name}.augment.energy_mixup", share, share == 0 or spec.frontend.log.enabled, rule
     votes = spec.training.keyword.soft_labels
     yield "training.keyword.soft_labels", votes, votes == 0, "0: nobody votes on keywords"
+    for term in ("ccc", "octant"):
+        weight, rule = getattr(spec.training.keyword.loss, term), "0: nobody rates keywords"
+        yield f"training.keyword.loss.{term}", weight, weight == 0, rule
+    taught = spec.training.keyword.teacher
+    yield (
+        "training.keyword.teacher",
+        taught.paths,
+        taught == TeacherSpec(),
+        "left out: only the acoustic net is taught",
+    )
+    yield from _teacher_rules(spec)
+    yield from _rebalance_rules(spec)
+    yield from _decision_rules(spec)
     yield "training.seed", spec.training.seed, 0 <= spec.training.seed < 2**31, "0 to 2**31 - 1"
     calibration = spec.quantization.calibration_segments
     yield "quantization.calibration_segments", calibration, calibration >= 8, "at least 8"
@@ -279,6 +304,11 @@ def _network_rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
         len(penalties) >= 1 and min(penalties) > 0,
         "at least one, all above 0",
     )
+    cross_fit = spec.fusion.cross_fit
+    yield "fusion.cross_fit", cross_fit, cross_fit == 0 or 2 <= cross_fit <= 20, "0, or 2 to 20"
+    taught = bool(spec.training.acoustic.teacher.paths)
+    rule = "0 with training.acoustic.teacher: a teacher has heard the speakers that cross-fitting holds out"
+    yield "fusion.cross_fit", cross_fit, not (cross_fit and taught), rule
 
 
 def _aware_rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
@@ -295,6 +325,78 @@ def _aware_rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
     yield "quantization.aware_learning_rate", rate, 0 < rate <= 1, "above 0, at most 1"
 
 
+def _teacher_rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
+    table, teacher = "training.acoustic.teacher", spec.training.acoustic.teacher
+    if not teacher.paths:
+        yield f"{table}.paths", (), teacher == TeacherSpec(), "at least one path, or the whole table left out"
+        return
+    paths, kind, output = teacher.paths, teacher.kind, teacher.output
+    yield f"{table}.paths", paths, all(paths) and len(set(paths)) == len(paths), "none empty, none twice"
+    gives: dict[TeacherKind, tuple[TeacherOutput, ...]] = {
+        "training": ("logits", "vector", "probe"),
+        "bundle": ("logits", "vector", "probe"),
+        "huggingface": ("vector", "probe"),
+    }
+    possible = gives.get(kind, get_args(TeacherOutput))
+    yield f"{table}.output", output, output in possible, f"{' or '.join(possible)} with kind = {kind!r}"
+    classes, named = teacher.classes, kind in ("keras", "tflite") and teacher.names_classes
+    rule = (
+        "the emotions of its outputs, in order, of a keras or tflite teacher that names classes; else empty"
+    )
+    yield f"{table}.classes", classes, bool(classes) == named, rule
+    known = len(set(classes)) == len(classes) and set(classes) <= set(EMOTIONS)
+    yield f"{table}.classes", classes, known, f"names of {', '.join(EMOTIONS)}, none twice"
+    lacking = [name for name in spec.acoustic.classes if name not in classes]
+    yield f"{table}.classes", classes, not (classes and lacking), "every one of acoustic.classes"
+    told, elsewhere = teacher.learned_from.strip(), kind not in ("training", "bundle")
+    rule = "of a teacher from elsewhere what it has heard, in words; else empty: trainings and bundles tell"
+    yield f"{table}.learned_from", teacher.learned_from, bool(told) == elsewhere, rule
+    yield f"{table}.weight", teacher.weight, 0 < teacher.weight <= 1, "above 0, at most 1"
+    epochs, vector = teacher.head_epochs, output == "vector"
+    yield f"{table}.head_epochs", epochs, 0 <= epochs <= 1000, "0 to 1000"
+    yield f"{table}.head_epochs", epochs, vector or epochs == 0, "0 unless output is vector"
+    alone = teacher.weight == 1 and vector and epochs == 0
+    yield (
+        f"{table}.weight",
+        teacher.weight,
+        not alone,
+        "below 1 without head_epochs: a vector names no classes",
+    )
+    softness = teacher.temperature
+    yield f"{table}.temperature", softness, 0.1 <= softness <= 20, "0.1 to 20"
+    unused = vector and epochs == 0 and softness != TeacherSpec().temperature
+    yield f"{table}.temperature", softness, not unused, "left out: a vector in one stage is not softened"
+
+
+def _rebalance_rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
+    table, rebalance, off = "training.acoustic.rebalance", spec.training.acoustic.rebalance, RebalanceSpec()
+    keyword = spec.training.keyword.rebalance
+    yield "training.keyword.rebalance", keyword.epochs, keyword == off, "left out: it is for the acoustic net"
+    epochs = rebalance.epochs
+    yield f"{table}.epochs", epochs, 0 <= epochs <= 100, "0 to 100"
+    yield f"{table}.epochs", epochs, epochs > 0 or rebalance == off, "above 0, or the whole table left out"
+    yield f"{table}.exponent", rebalance.exponent, 0 < rebalance.exponent <= 1, "above 0, at most 1"
+    yield f"{table}.strength", rebalance.strength, 0 <= rebalance.strength <= 4, "0 to 4"
+    guiding, vtlp = rebalance.guiding, rebalance.vtlp
+    yield f"{table}.guiding", guiding, 0 <= guiding <= 1, "0 to 1"
+    yield f"{table}.vtlp", vtlp, 0 <= vtlp <= 0.5, "0 to 0.5"
+    yield f"{table}.vtlp", vtlp, (vtlp > 0) == (guiding > 0), "0 where guiding is 0, above it where not"
+    works = rebalance.strength > 0 or guiding > 0
+    yield f"{table}.strength", rebalance.strength, works, "above 0, or guiding above 0: else nothing is done"
+
+
+def _decision_rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
+    most, alignment = min(spec.acoustic.embedding, FUNCTIONALS), spec.fusion.alignment
+    rule = f"0 to {most}: the embedding's size, or the {FUNCTIONALS} functionals"
+    yield "fusion.alignment", alignment, 0 <= alignment <= most, rule
+    averaging, abstain = spec.decision.averaging, spec.decision.abstain
+    yield "decision.abstain", abstain, 0 <= abstain < 1, "0 to below 1"
+    # Only the shares of the entropy rule are integers, so that every backend keeps silent on the same recordings.
+    exact = abstain == 0 or averaging == "entropy"
+    rule = "0 unless decision.averaging is 'entropy', which decides in integers"
+    yield "decision.abstain", abstain, exact, rule
+
+
 def _recipe_rules(table: str, recipe: RecipeSpec) -> Iterator[tuple[str, object, bool, str]]:
     yield f"{table}.epochs", recipe.epochs, 1 <= recipe.epochs <= 1000, "1 to 1000"
     yield f"{table}.batch_size", recipe.batch_size, 2 <= recipe.batch_size <= 4096, "2 to 4096"
@@ -303,7 +405,7 @@ def _recipe_rules(table: str, recipe: RecipeSpec) -> Iterator[tuple[str, object,
     yield f"{table}.label_smoothing", recipe.label_smoothing, 0 <= recipe.label_smoothing < 1, "0 to below 1"
     yield f"{table}.soft_labels", recipe.soft_labels, 0 <= recipe.soft_labels <= 1, "0 to 1"
     loss = recipe.loss
-    for name in ("divergence", "focal", "centre", "contrastive"):
+    for name in ("divergence", "focal", "centre", "contrastive", "ccc", "octant"):
         value = getattr(loss, name)
         yield f"{table}.loss.{name}", value, 0 <= value <= 100, "0 to 100"
     learns = loss.divergence > 0 or loss.focal > 0
@@ -313,6 +415,8 @@ def _recipe_rules(table: str, recipe: RecipeSpec) -> Iterator[tuple[str, object,
         learns,
         "above 0, or focal above 0: one of them names classes",
     )
+    rule = f"0 unless {table}.epochs is at least 4: it works in the first quarter of them"
+    yield f"{table}.loss.octant", loss.octant, loss.octant == 0 or recipe.epochs >= 4, rule
     yield f"{table}.loss.focal_gamma", loss.focal_gamma, 0 <= loss.focal_gamma <= 10, "0 to 10"
     yield f"{table}.loss.temperature", loss.temperature, 0.01 <= loss.temperature <= 10, "0.01 to 10"
     yield from _augment_rules(f"{table}.augment", recipe.augment)

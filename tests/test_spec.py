@@ -228,6 +228,15 @@ IMPOSSIBLE: list[tuple[str, object]] = [
     ("acoustic.dropout", 1.0),
     ("fusion.penalties", []),
     ("fusion.penalties", [0.1, 0.0]),
+    ("fusion.alignment", -1),
+    ("fusion.cross_fit", -2),
+    ("fusion.cross_fit", 1),
+    ("fusion.cross_fit", 21),
+    ("fusion.alignment", 89),
+    ("decision.averaging", "median"),
+    ("decision.abstain", 1.0),
+    ("decision.abstain", 0.5),
+    ("training.acoustic.rebalance.epochs", -1),
     ("training.seed", -1),
     ("training.seed", 2**31),
     ("training.keyword.epochs", 0),
@@ -420,3 +429,36 @@ def test_every_keyword_window_lies_in_the_segment(spec: SystemSpec) -> None:
     assert hops <= {hop}
     assert starts[-1] + spec.keyword_frames <= spec.segment_frames
     assert starts[-1] + hop + spec.keyword_frames > spec.segment_frames
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("exponent", 0.0),
+        ("exponent", 1.1),
+        ("group", "age"),
+        ("strength", 4.1),
+        ("guiding", 1.1),
+        ("guiding", 0.0),
+        ("vtlp", 0.6),
+        ("vtlp", 0.0),
+    ],
+)
+def test_a_rebalancing_that_cannot_work_is_refused(key: str, value: object) -> None:
+    table = "training.acoustic.rebalance"
+    text = _refused_for((f"{table}.epochs", 2), (f"{table}.{key}", value))
+    assert table in text
+    assert "rule: " in text
+
+
+def test_a_rebalancing_that_does_nothing_is_refused() -> None:
+    table = "training.acoustic.rebalance"
+    settings = [(f"{table}.epochs", 2), *((f"{table}.{key}", 0.0) for key in ("strength", "guiding", "vtlp"))]
+    assert "else nothing is done" in _refused_for(*settings)
+    assert "the whole table left out" in _refused(_with(f"{table}.strength", 2.0))
+    assert "it is for the acoustic net" in _refused(_with("training.keyword.rebalance.epochs", 2))
+
+
+def test_abstaining_goes_with_the_rule_in_integers() -> None:
+    data = _merged(_with("decision.averaging", "entropy"), _with("decision.abstain", 0.5))
+    assert spec_from_dict(data).decision.abstain == 0.5

@@ -16,8 +16,7 @@ import numpy as np
 from edge_ser.corpora.registry import read_clips
 from edge_ser.errors import EdgeSerError
 from edge_ser.evaluation.decided import Decided, clip_names
-from edge_ser.evaluation.handcrafted.baseline import KINDS, TITLES, clip_functionals, fit_baseline
-from edge_ser.evaluation.handcrafted.frames import Floats
+from edge_ser.evaluation.handcrafted.baseline import KINDS, TITLES, fit_baseline
 from edge_ser.evaluation.protocols import (
     PROTOCOLS,
     Corpus,
@@ -28,6 +27,8 @@ from edge_ser.evaluation.protocols import (
     within_corpus,
 )
 from edge_ser.evaluation.summary import over_seeds
+from edge_ser.handcrafted.clips import clip_functionals
+from edge_ser.handcrafted.frames import Floats
 from edge_ser.spec import CorporaSpec
 
 

@@ -20,6 +20,7 @@ _Name = TypeVar("_Name", bound=str)
 
 
 def evaluate(
+    context: typer.Context,
     system: Annotated[
         Path, typer.Argument(metavar="BUNDLE|SPEC", help="A bundle to score, or a spec (.toml) to train.")
     ],
@@ -31,7 +32,8 @@ def evaluate(
     folds: Annotated[int | None, typer.Option(min=2, help="SPEC: folds, instead of the spec's.")] = None,
     seeds: Annotated[str, typer.Option(help="SPEC: seeds, a training per fold for each, e.g. 1,2,3.")] = "",
     source: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=DIR", help="cross: learn from this corpus; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME=DIR", help="SPEC: learn from this corpus (too); repeatable."),
     ] = None,
     both_ways: Annotated[bool, typer.Option("--both-ways", help="cross: the other direction too.")] = False,
     classes: Annotated[str, typer.Option(help="SPEC: emotions; all that the corpora share if empty.")] = "",
@@ -41,6 +43,9 @@ def evaluate(
     words_root: Annotated[Path | None, typer.Option(help="SPEC: folder of the keyword corpus.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="SPEC: folder of results; resumes there.")
+    ] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="SPEC: start every training from this bundle's acoustic net.")
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="SPEC: a Dask scheduler that takes the folds, e.g. tcp://host:8786.")
@@ -59,6 +64,15 @@ def evaluate(
         float | None, typer.Option(help="Bring every clip to this level first, dBFS, e.g. -26.")
     ] = None,
     backends: Annotated[str, typer.Option(help="Any of float,litert,tflm.")] = "float,litert,tflm",
+    task: Annotated[str, typer.Option(help="emotion, or keyword: the keyword net alone.")] = "emotion",
+    words: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=DIR", help="SPEC: further words, other speech or noise; repeatable."),
+    ] = None,
+    stream: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=DIR", help="keyword: false accepts in this sound; repeatable."),
+    ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Folds, or clips, at a time.")] = 1,
     as_json: JsonFlag = False,
 ) -> None:
@@ -68,17 +82,94 @@ def evaluate(
     evaluation goes on where it stopped. A speaker on both sides is an error (exit 2), a backend that computes other
     values than the bundle's golden vectors fails the check (exit 1).
 
+    The keyword task trains and scores the keyword net alone: the publisher's parts where there are some (split), every
+    fold of the speakers (folds), or --source teaches and --corpus is tested (cross).
+
     Example: edge-ser evaluate build/base/base.edgeser --corpus emo-db --root EMO-DB --stress noise,level
     Example: edge-ser evaluate models/base.toml --corpus emo-db --root EMO-DB --protocol loso --seeds 1,2,3
     --words-root SYNTHETIC -o build/loso
+    Example: edge-ser evaluate models/speech-commands.toml --task keyword --corpus speech-commands --root SC
+    --words emospeech=EmoSpeech --words crema-d=CREMA-D --stream emo-db=EMO-DB --seeds 1,2,3 -o build/words
     """
     from edge_ser.cli.evaluate_tables import render_bundle, render_trial
+    from edge_ser.cli.recorded import OUTPUT, corpus_place, recorded_command
     from edge_ser.evaluation.backends import BACKENDS
 
     chosen = _some(backends, BACKENDS, "--backends")
     if not chosen:
         message = f"--backends is empty; expected any of {','.join(BACKENDS)}"
         raise InputError(message)
+    command = recorded_command(
+        context,
+        {
+            "root": corpus_place(corpus),
+            "words_root": corpus_place(words_corpus),
+            "taught_root": "TAUGHT",
+            "noise_root": corpus_place(noise_corpus or ""),
+            "start": "START.edgeser",
+            "output": OUTPUT,
+            "scheduler": "SCHEDULER",
+        },
+    )
+    if _some(task, ("emotion", "keyword"), "--task") == ("keyword",):
+        _refuse(
+            {
+                "--both-ways": both_ways,
+                "--classes": classes,
+                "--words-root": words_root,
+                "--scheduler": scheduler,
+                "--speakers": speakers,
+                "--taught-root": taught_root,
+                "--stress": stress,
+                "--noise-corpus": noise_corpus,
+                "--noise-root": noise_root,
+                "--level": level,
+            },
+            "goes with emotions, not with --task keyword (further words: --words NAME=DIR)",
+        )
+        from edge_ser.cli.evaluate_keyword import examine, train_and_score
+
+        target = (corpus, root)
+        others = tuple(_source(text, "--words") for text in words or ())
+        free = tuple(_source(text, "--stream") for text in stream or ())
+        if system.suffix != ".toml":
+            _refuse(
+                {
+                    "--protocol": protocol,
+                    "--folds": folds,
+                    "--seeds": seeds,
+                    "--source": source,
+                    "--output": output,
+                    "--keep": keep,
+                },
+                f"{system} is no spec (.toml); it goes with one",
+            )
+            examine(system, target, others, free, chosen, as_json)
+            return
+        if output is None:
+            message = f"training {system} needs --output: the results of every fold are kept there"
+            raise InputError(message)
+        from edge_ser.evaluation.keyword_trials import KEYWORD_PROTOCOLS, KeywordTrial
+        from edge_ser.spec_file import load_spec
+
+        trial = KeywordTrial(
+            spec=load_spec(system),
+            protocol=_some(protocol or "split", KEYWORD_PROTOCOLS, "--protocol")[0],
+            target=target,
+            sources=tuple(_source(text) for text in source or ()),
+            others=others,
+            free=free,
+            folder=output,
+            seeds=_seeds(seeds or "1"),
+            folds=folds,
+            backends=chosen,
+            jobs=jobs,
+            keep=keep,
+            command=command,
+        )
+        train_and_score(trial, as_json)
+        return
+    _refuse({"--stream": stream}, "goes with --task keyword")
     if system.suffix == ".toml":
         _refuse(
             {
@@ -102,12 +193,13 @@ def evaluate(
         from edge_ser.evaluation.trials import Trial
         from edge_ser.spec_file import load_spec
 
-        trial = Trial(
+        asked = Trial(
             spec=load_spec(system),
             protocol=_some(protocol or "folds", PROTOCOLS, "--protocol")[0],
             target=(corpus, root),
             sources=tuple(_source(text) for text in source or ()),
             words=(words_corpus, words_root),
+            more_words=tuple(_source(text, "--words") for text in words or ()),
             folder=output,
             seeds=_seeds(seeds or "1"),
             folds=folds,
@@ -118,8 +210,10 @@ def evaluate(
             jobs=jobs,
             scheduler=scheduler,
             keep=keep,
+            command=command,
+            start=start,
         )
-        record = _trial_report(trial)
+        record = _trial_report(asked)
         emit(record, as_json, lambda: render_trial(record))
         return
     _refuse(
@@ -131,7 +225,9 @@ def evaluate(
             "--both-ways": both_ways,
             "--classes": classes,
             "--words-root": words_root,
+            "--words": words,
             "--output": output,
+            "--start": start,
             "--scheduler": scheduler,
             "--keep": keep,
         },
@@ -155,6 +251,7 @@ def evaluate(
         noises=(noise_corpus, noise_root) if noise_corpus and noise_root else None,
         backends=chosen,
         jobs=jobs,
+        command=command,
     )
     record = _exam_report(exam)
     emit(record, as_json, lambda: render_bundle(record))
@@ -215,9 +312,9 @@ def _seeds(text: str) -> tuple[int, ...]:
     return seeds
 
 
-def _source(text: str) -> tuple[str, Path]:
+def _source(text: str, option: str = "--source") -> tuple[str, Path]:
     name, equals, folder = text.partition("=")
     if not (name and equals and folder):
-        message = f"--source is {text!r}; expected NAME=DIR, e.g. crema-d=CREMA-D"
+        message = f"{option} is {text!r}; expected NAME=DIR, e.g. crema-d=CREMA-D"
         raise InputError(message)
     return name, Path(folder)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from edge_ser.cli.abstaining import render_abstaining
+from edge_ser.cli.keyword_gains import render_gains
 from edge_ser.cli.output import table
 
 if TYPE_CHECKING:
@@ -21,12 +23,18 @@ def render_bundle(record: Mapping[str, Any]) -> RenderableType:
     if record["trained_on_synthetic"] and not note:
         note = " — the bundle learned emotions from SYNTHETIC speech"
     title = f"{record['bundle']['name']} on {record['corpus']}: {record['n']} clips, {record['speakers']} speakers"
-    parts: list[RenderableType] = [_predictors(title + note, record["rows"])]
+    parts: list[RenderableType] = [predictors(title + note, record["rows"])]
     if "among_shared" in record:
         shared = record["among_shared"]
         words = f"Decided only among the corpus' own classes ({', '.join(shared['classes'])}){note}"
-        parts.append(_predictors(words, shared["rows"]))
-    parts += [_recalls(record["rows"]), _gaps(record["rows"])]
+        parts.append(predictors(words, shared["rows"]))
+    parts += [recalls(record["rows"]), _gaps(record["rows"])]
+    if "keywords" in record:
+        parts.append(render_gains(record["keywords"], note, None))
+    if "votes" in record:
+        parts.append(_votes(record["votes"], record["votes"]["mean_of"], note))
+    if record.get("abstaining"):
+        parts.append(render_abstaining(record["abstaining"], note))
     if "stress" in record:
         parts.append(_stress(record["stress"], note))
     if isinstance(record["baseline"], str):
@@ -44,14 +52,23 @@ def render_trial(record: Mapping[str, Any]) -> RenderableType:
     for name, found in record["tables"].items():
         seeds = ", ".join(str(seed) for seed in record["seeds"])
         title = f"{record['spec']['name']}, {name}, {record['protocol']}, seeds {seeds}{note}"
-        parts.append(_predictors(title, found["pooled"], found["spread"]))
-        parts += [_recalls(found["pooled"]), _gaps(found["pooled"]), _agreement(found["agreement"])]
+        parts.append(predictors(title, found["pooled"], found["spread"]))
+        parts += [recalls(found["pooled"]), _gaps(found["pooled"]), _agreement(found["agreement"])]
+        if "keywords" in found:
+            parts.append(render_gains(found["keywords"], note, record.get("keywords_left_out")))
+        if record.get("abstaining", {}).get(name):
+            parts.append(render_abstaining(record["abstaining"][name], note))
+        if name in record.get("votes", {}):
+            parts.append(_votes(record["votes"][name], "training", note))
+        if name in record.get("vad", {}):
+            parts.append(_concordance(record["vad"][name], note))
     return Group(*parts)
 
 
-def _predictors(
+def predictors(
     title: str, rows: Mapping[str, Any], spread: Mapping[str, Any] | None = None
 ) -> RenderableType:
+    """One line per predictor; with ``spread`` the mean over seeds and its deviation."""
     columns = ("", "UAR %", "95 % interval", "macro-F1 %", "accuracy %", "ECE %")
     lines = []
     for name, row in rows.items():
@@ -71,7 +88,8 @@ def _with_sd(row: Mapping[str, Any], told: Mapping[str, Any], key: str) -> str:
     return _percent(row[key])
 
 
-def _recalls(rows: Mapping[str, Any]) -> RenderableType:
+def recalls(rows: Mapping[str, Any]) -> RenderableType:
+    """The recall of every class, one line per predictor."""
     classes = list(next(iter(rows.values()))["per_class"])
     lines = [
         (_title(name, row), *(_percent(row["per_class"][label]["recall"]) for label in classes))
@@ -109,6 +127,34 @@ def _stress(tests: list[dict[str, Any]], note: str) -> RenderableType:
             (test["source"] or test["kind"], decibels, *uars, "" if same is None else _percent(same))
         )
     return table(f"Noise (SNR) and level, never trained on{note}", columns, lines)
+
+
+def _votes(found: Mapping[str, Any], mean_of: str, note: str) -> RenderableType:
+    """The six measures of label distribution learning; arrows say where better lies."""
+    lines = []
+    for name, row in found["rows"].items():
+        title = f"constant mean of the {mean_of} clips" if name == "constant_mean" else _title(name, row)
+        told = found.get("spread", {}).get(name, {})
+        lines.append((title, *(_number(value, told.get(measure)) for measure, value in row.items())))
+    columns = ("", "Chebyshev ↓", "Clark ↓", "Canberra ↓", "KL ↓", "cosine ↑", "intersection ↑")
+    title = f"Probabilities against the raters' votes, {found['n']} clips with votes{note}"
+    return table(title, columns, lines)
+
+
+def _concordance(found: Mapping[str, Any], note: str) -> RenderableType:
+    """Concordance with the ratings; a head that is not deployed, so in float."""
+    spread = found["spread"]
+    cells = [_number(told["mean"], told) for told in spread.values()]
+    title = f"CCC with the ratings of {found['n']} clips, FLOAT: the head is not in what ships{note}"
+    lines = [("float, training head", *cells), ("any constant", *("0.000" for _ in cells))]
+    return table(title, ("", *spread), lines)
+
+
+def _number(value: float, told: Mapping[str, Any] | None) -> str:
+    """A number, or its mean over seeds and deviation where there are several."""
+    if told is not None and told["sd"] is not None:
+        return f"{told['mean']:.3f} ± {told['sd']:.3f}"
+    return f"{value:.3f}"
 
 
 def _agreement(shares: Mapping[str, float]) -> str:

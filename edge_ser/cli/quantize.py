@@ -25,6 +25,9 @@ def quantize(
 ) -> None:
     """Quantise a trained system to int8 and write the bundle.
 
+    The float nets go into the bundle too, to score beside int8 and to start another training from; they count for no
+    budget and go to no board.
+
     The int8 files are scored by the pipeline that ships, on the same test clips as the float system.
 
     Example: edge-ser quantize build/base
@@ -32,6 +35,8 @@ def quantize(
     import numpy as np
 
     from edge_ser.bundle import Bundle, write_bundle
+    from edge_ser.bundle_card import CARD, model_card
+    from edge_ser.bundle_float import float_members, weights_members
     from edge_ser.corpora.manifest import read_manifest
     from edge_ser.errors import InputError
     from edge_ser.evaluation.clips import clip_scores
@@ -42,7 +47,7 @@ def quantize(
     from edge_ser.runtime.interpreters import output_quantization
     from edge_ser.runtime.pipeline import load_pipeline
     from edge_ser.spec_file import spec_from_dict
-    from edge_ser.training.system import load_system
+    from edge_ser.training.system import load_system, weights_file
 
     if not (folder / "train.json").exists():
         message = f"{folder}: holds no finished training (no train.json); run: edge-ser train"
@@ -51,9 +56,23 @@ def quantize(
     spec = spec_from_dict(trained["spec"], source=str(folder / "train.json"))
     emotions, words = read_manifest(folder / "emotions.json"), read_manifest(folder / "words.json")
     with progress("int8 conversion", 2) as advance:
-        quantized = quantize_system(load_system(spec, folder), folder, output_quantization, advance)
+        system = load_system(spec, folder)
+        quantized = quantize_system(system, folder, output_quantization, advance)
+    floats = {
+        **float_members(
+            quantized.acoustic.float32, quantized.keyword.float32, system.fusion.weights, system.fusion.bias
+        ),
+        **weights_members(
+            {
+                "acoustic": weights_file(spec, folder, "acoustic"),
+                "keyword": weights_file(spec, folder, "keyword"),
+            }
+        ),
+    }
     bundle = Bundle(
-        spec=spec, members=quantized.members(spec), provenance=_provenance(trained, emotions, words)
+        spec=spec,
+        members={**quantized.members(spec), **floats},
+        provenance=_provenance(trained, emotions, words),
     )
     pipeline = load_pipeline(bundle)
     with progress("int8 on the test clips", len(emotions.test)) as advance:
@@ -77,7 +96,8 @@ def quantize(
         "reports/quantize.json": json_bytes(report),
     }
     target = output or folder / f"{spec.name}.edgeser"
-    write_bundle(target, bundle.with_members(members))
+    whole = bundle.with_members(members)
+    write_bundle(target, whole.with_members({CARD: model_card(whole).encode()}))
     emit({"bundle": str(target), **report}, as_json, lambda: _render(report, target))
 
 
@@ -91,9 +111,12 @@ def _samples(emotions: Manifest, spec: SystemSpec) -> Any:
 def _provenance(trained: dict[str, Any], emotions: Manifest, words: Manifest) -> dict[str, Any]:
     from edge_ser.corpora.registry import layout
     from edge_ser.corpora.splits import PARTS
-    from edge_ser.provenance import commit, versions
+    from edge_ser.provenance import commit, told_corpora, versions
+    from edge_ser.teacher_files import taught_corpora
 
-    def corpus(manifest: Manifest) -> dict[str, Any]:
+    def corpus(manifest: Manifest) -> dict[str, Any] | list[dict[str, Any]]:
+        if len({clip.corpus for clip in manifest.clips}) > 1:
+            return told_corpora(manifest)
         form = layout(manifest.corpus)
         return {
             "name": form.name,
@@ -105,7 +128,13 @@ def _provenance(trained: dict[str, Any], emotions: Manifest, words: Manifest) ->
         }
 
     return {
-        "corpora": {"emotions": corpus(emotions), "words": corpus(words)},
+        "corpora": {
+            "emotions": corpus(emotions),
+            "words": corpus(words),
+            "start": (trained.get("start") or {}).get("corpora", []),
+            "teachers": taught_corpora(trained.get("teachers", [])),
+        },
+        "teachers": trained.get("teachers", []),
         "synthetic": trained["synthetic"],
         "seed": trained["spec"]["training"]["seed"],
         "params": trained["params"],

@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 
 def show(
-    bundle: Annotated[Path, typer.Argument(help="A bundle, e.g. build/base/base.edgeser.")],
+    bundle: Annotated[
+        Path | None,
+        typer.Argument(help="A bundle, e.g. build/base/base.edgeser; the shipped one if not given."),
+    ] = None,
+    card: Annotated[
+        bool, typer.Option("--card", help="Print its model card: data, licences, scores, what it is not for.")
+    ] = False,
     require_compiled: Annotated[
         bool,
         typer.Option(
@@ -28,11 +34,17 @@ def show(
     """Print one table of a bundle: files and their bytes against the budget, scores, and the Edge TPU's part.
 
     Example: edge-ser show build/base/base.edgeser
+    Example: edge-ser show --card
     """
     from edge_ser.bundle import read_bundle
+    from edge_ser.bundle_shipped import shipped_bundle
 
-    opened = read_bundle(bundle)
-    data = _facts(bundle, opened)
+    place = bundle or shipped_bundle()
+    opened = read_bundle(place)
+    if card:
+        _show_card(place, opened, as_json)
+        return
+    data = _facts(place, opened)
     emit(data, as_json, lambda: _render(data))
     if require_compiled and not data["compiled"]:
         from edge_ser.edgetpu.compiler import INSTALL_HINT, NOT_FOUND
@@ -42,7 +54,23 @@ def show(
         raise MissingError(message)
 
 
+def _show_card(path: Path, bundle: Bundle, as_json: bool) -> None:
+    """The card that the bundle holds, or the one that its reports make where it was written before there were cards."""
+    import sys
+
+    from edge_ser.bundle_card import CARD, model_card
+
+    held = bundle.members.get(CARD)
+    text = model_card(bundle) if held is None else held.decode("utf-8", errors="replace")
+    if as_json:
+        emit({"bundle": str(path), "card": text}, as_json, lambda: text)
+    else:
+        # As it is: a table wider than the terminal is still Markdown.
+        sys.stdout.write(text)
+
+
 def _facts(path: Path, bundle: Bundle) -> dict[str, Any]:
+    from edge_ser.bundle_float import float_bytes
     from edge_ser.edgetpu.budget import budget
 
     quantized = bundle.report("quantize") or {}
@@ -56,6 +84,7 @@ def _facts(path: Path, bundle: Bundle) -> dict[str, Any]:
     return {
         "bundle": str(path),
         "bytes": path.stat().st_size,
+        "float_bytes": float_bytes(bundle),
         "build_id": bundle.build_id,
         "files": {name: len(bundle.members[name]) for name in names if name in bundle.members},
         "params": bundle.provenance.get("params"),
@@ -95,6 +124,14 @@ def _render(data: dict[str, Any]) -> RenderableType:
 
     rows: list[tuple[str, str, str]] = [(name, f"{size:,} bytes", "") for name, size in data["files"].items()]
     rows.append((Path(data["bundle"]).name, f"{data['bytes']:,} bytes", "the whole bundle"))
+    if data["float_bytes"]:
+        rows.append(
+            (
+                "float nets in it",
+                f"{data['float_bytes']:,} bytes",
+                "not deployed: for training on",
+            )
+        )
     if data["params"]:
         rows.append(("parameters", f"{data['params']:,}", ""))
     rows.extend(_budget_row(item) for item in data["budget"])

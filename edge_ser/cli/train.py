@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge_ser.cli.output import JsonFlag, emit, progress, say, table
+from edge_ser.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from edge_ser.corpora.manifest import Manifest
+    from edge_ser.spec import SystemSpec
+    from edge_ser.training.start import Start
 
 
 def train(
@@ -25,8 +28,20 @@ def train(
         str, typer.Option(help="Layout of the emotion corpus; see: edge-ser corpus list")
     ] = "synthetic",
     words_corpus: Annotated[str, typer.Option(help="Layout of the keyword corpus.")] = "synthetic-words",
+    more_words: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--words", metavar="NAME=DIR", help="Further words, other speech or noise for them; repeatable."
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the spec's seed.")] = None,
     test_fold: Annotated[int | None, typer.Option(help="Instead of the spec's test fold.")] = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(
+            help="A bundle whose acoustic net to start from: a small corpus learns more from there."
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Train both nets and the fusion head, and score them in float on speakers that nothing else has seen.
@@ -46,22 +61,31 @@ def train(
     if test_fold is not None:
         spec = replace(spec, corpora=replace(spec.corpora, test_fold=test_fold))
     emotions = emotion_manifest(spec, corpus, root.resolve())
-    words = keyword_manifest(spec, words_corpus, words_root.resolve())
+    words = (
+        _merged(spec, emotions, [(words_corpus, words_root), *map(_place, more_words)], output)
+        if more_words
+        else keyword_manifest(spec, words_corpus, words_root.resolve())
+    )
     output.mkdir(parents=True, exist_ok=True)
     write_manifest(emotions, output / "emotions.json")
     write_manifest(words, output / "words.json")
     say(
-        f"training {spec.name} on {corpus}: {_sizes(emotions)}; keywords from {words_corpus}: {_sizes(words)}"
+        f"training {spec.name} on {corpus}: {_sizes(emotions)}; keywords from {words.corpus}: {_sizes(words)}"
     )
 
     import numpy as np
 
     from edge_ser.evaluation.metrics import constant_score, score
+    from edge_ser.teacher_files import told_teachers
     from edge_ser.training.segments import cut_segments
     from edge_ser.training.stages import result
+    from edge_ser.training.start import read_start
     from edge_ser.training.system import train_system
 
-    system = train_system(spec, emotions, words, output, progress)
+    begun = read_start(start, spec) if start is not None else None
+    if begun is not None:
+        _check_tested(emotions, begun)
+    system = train_system(spec, emotions, words, output, progress, begun)
     with progress("test segments", len(emotions.test)) as advance:
         test = cut_segments(spec, emotions.test, advance)
     fused, alone = system.logits(test)
@@ -82,10 +106,52 @@ def train(
         },
         "keyword": result(output / "keyword"),
         "fusion": result(output / "fusion"),
+        "teachers": told_teachers(spec, output),
+        "start": {"build_id": begun.build_id, "corpora": list(begun.corpora)} if begun is not None else None,
     }
     np.save(output / "float-test-logits.npy", fused)
     write_json(output / "train.json", record)
     emit(record, as_json, lambda: _render(record))
+
+
+def _check_tested(emotions: Manifest, start: Start) -> None:
+    """Refuse a start that learned from somebody whom this training tests.
+
+    Raises:
+        InputError: it did.
+    """
+    from edge_ser.evaluation.learned import family
+
+    taught = {
+        (family(str(one["name"])), speaker)
+        for one in start.corpora
+        for part in ("train", "validation")
+        for speaker in one["speakers"].get(part, ())
+    }
+    seen = sorted(clip.speaker for clip in emotions.test if (family(clip.corpus), clip.speaker) in taught)
+    if seen:
+        message = (
+            f"--start: the bundle learned from speaker {seen[0]}, whom this training tests; start from a bundle that "
+            "learned from other speakers"
+        )
+        raise InputError(message)
+
+
+def _merged(spec: SystemSpec, emotions: Manifest, places: list[tuple[str, Path]], output: Path) -> Manifest:
+    """Keyword clips of several corpora, none of a speaker whom the emotions test."""
+    from edge_ser.corpora.keywords import within
+    from edge_ser.evaluation.protocols import Fold, words_for
+
+    words = within(spec, places, (output / "quiet").resolve())
+    return words_for(Fold("train", emotions.corpus, emotions), words)
+
+
+def _place(text: str) -> tuple[str, Path]:
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        message = f"--words is {text!r}; expected NAME=DIR, e.g. crema-d=CREMA-D"
+        raise InputError(message)
+    return name, Path(folder)
 
 
 def _sizes(manifest: Manifest) -> str:

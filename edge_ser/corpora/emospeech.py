@@ -5,8 +5,8 @@ Keyword and emotion are both labelled. ``background`` (no keyword) becomes the s
 (some other word) the unknown class. Emotion ``None`` is no label.
 
 One hash means "unknown user" and stands for many people. They share one speaker name: whichever part it
-falls in, all of them are on the same side of the split. It is no identity: a score per speaker must leave
-it out.
+falls in, all of them are on the same side of the split. It is no identity, and any of the other users may be among
+them: evaluation leaves these clips out altogether, of the emotions and of the words.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ EMOSPEECH = Layout(
     publisher="Banga, Upadhyay, Agarwal, Sharma, Mukherjee",
     shippable=False,
     read=read,
+    nameless=(UNKNOWN_USER,),
     hint="House/help-safe-angry-1562907046662-HASH.wav",
     notes=(
         "five clips of the full release are all zero: leave out what the check calls silent",

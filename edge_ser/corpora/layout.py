@@ -38,6 +38,8 @@ class Layout:
         complete: whether a listed file without audio is an error of
             :func:`~edge_ser.corpora.registry.read_clips`
             (a person's own table) or the mark of a partial copy.
+        nameless: speaker names that stand for nobody in particular. Where speakers must not meet, such clips neither
+            teach nor test: any speaker may be behind them.
         notes: known flaws of the official release, shown by the check.
     """
 
@@ -53,4 +55,5 @@ class Layout:
     listed: Callable[[Path], Iterator[str]] = _nothing
     aside: tuple[str, ...] = ()
     complete: bool = False
+    nameless: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -1,18 +1,21 @@
 """LibriSpeech with word times: every aligned word is a clip, for keywords.
 
 ``LibriSpeech/{dev,test,train}-.../SPK/CHAPTER/SPK-CHAPTER-NNNN.flac``. LibriSpeech itself has no word
-times; they come from an alignment release unpacked over it, in one of two formats
-(github.com/CorentinJ/librispeech-alignments):
+times; they come from an alignment release unpacked over it, or anywhere below the root, in one of three formats
+(the first two: github.com/CorentinJ/librispeech-alignments):
 
 * ``SPK-CHAPTER-NNNN.TextGrid``, the Montreal Forced Aligner's files in Praat's long text format, tier
   ``words``
   (the exact spelling of the Praat format from memory);
 * ``SPK-CHAPTER.alignment.txt``, lines ``SPK-CHAPTER-NNNN ",W1,,W2," "t1,t2,t3,t4"``: the words, empty for a
   silence,
-  and the second at which each ends.
+  and the second at which each ends;
+* ``*.ctm``, as Kaldi and NIST's scoring tools write it: lines ``SPK-CHAPTER-NNNN CHANNEL START DURATION WORD``, a
+  confidence behind it or not, ``;;`` before a remark; any number of utterances a file.
 
-An utterance without alignment gives no clip. The TextGrid wins where there are both. A clip spans its word
-and no more; who wants context takes it from the same file. Sex from ``SPEAKERS.TXT``, where it is there.
+An utterance without alignment gives no clip. The TextGrid wins where there are several, then the chapter's table. A
+clip spans its word and no more; who wants context takes it from the same file. Sex from ``SPEAKERS.TXT``, where it is
+there.
 """
 
 from __future__ import annotations
@@ -36,6 +39,11 @@ Word = tuple[str, float, float]
 _NAME = r"(?P<chapter>(?P<speaker>\d+)-\d+)-\d{4}"
 _SET = re.compile(r"(?:^|/)(?P<set>train|dev|test)-", re.IGNORECASE)
 _ALIGNED = re.compile(r'(?P<name>\d+-\d+-\d{4})\s+"(?P<words>[^"]*)"\s+"(?P<ends>[^"]*)"\s*')
+_SECONDS = r"\d{1,6}(?:\.\d{1,9})?"
+_CTM = re.compile(
+    rf"(?P<name>\d+-\d+-\d{{4}})\s+\S+\s+(?P<start>{_SECONDS})\s+(?P<duration>{_SECONDS})\s+(?P<word>\S+)"
+    r"(?:\s+[\d.]+)?"
+)
 _TIER = re.compile(r'name = "words"(?P<body>.*?)(?=\bitem \[\d+\]|\Z)', re.DOTALL)
 _INTERVAL = re.compile(r'xmin = (?P<start>[\d.]+)\s+xmax = (?P<end>[\d.]+)\s+text = "(?P<word>[^"]*)"')
 
@@ -49,6 +57,7 @@ def read(root: Path) -> Iterator[Clip]:
     sexes = _sexes(root)
     grids = {path.stem: path for path in files_below(root, (".textgrid",))}
     tables = {path.name.split(".")[0]: path for path in files_below(root, (".alignment.txt",))}
+    timed = _ctm_words(root)
     open_chapter, open_words = "", dict[str, list[Word]]()
     for path, match in matching(root, _NAME):
         name, chapter = match["ending"], match["chapter"]
@@ -60,7 +69,7 @@ def read(root: Path) -> Iterator[Clip]:
                     chapter,
                     condensed_words(tables[chapter]) if chapter in tables else {},
                 )
-            words = open_words.get(name, [])
+            words = open_words.get(name, timed.get(name, []))
         folder = _SET.search(path.parent.as_posix())
         for word, start_s, end_s in words:
             yield Clip(
@@ -125,6 +134,39 @@ def condensed_words(path: Path) -> dict[str, list[Word]]:
     return utterances
 
 
+def ctm_words(path: Path) -> dict[str, list[Word]]:
+    """The words of each utterance of a ``.ctm`` file, in the order of time.
+
+    Raises:
+        InputError: when a line cannot be read.
+    """
+    utterances: dict[str, list[Word]] = {}
+    for number, line in enumerate(read_text(path).splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith(";;"):
+            continue
+        match = _CTM.fullmatch(line.strip())
+        if match is None:
+            message = (
+                f"{path}: line {number} is {line.strip()[:80]!r}; expected an utterance, a channel, a start, a "
+                "duration and a word: 84-121123-0000 1 0.49 0.40 GO"
+            )
+            raise InputError(message)
+        word, start_s, lasts_s = match["word"].lower(), float(match["start"]), float(match["duration"])
+        if word not in NO_WORD and lasts_s > 0:
+            # Sums of two decimals are off by a last bit; no aligner is finer than a millisecond.
+            span = (word, start_s, round(start_s + lasts_s, 4))
+            utterances.setdefault(match["name"], []).append(span)
+    return {name: sorted(words, key=lambda span: span[1:]) for name, words in utterances.items()}
+
+
+def _ctm_words(root: Path) -> dict[str, list[Word]]:
+    """The words of every ``.ctm`` below a folder; of an utterance that two files align, those of the later file."""
+    found: dict[str, list[Word]] = {}
+    for path in files_below(root, (".ctm",)):
+        found |= ctm_words(path)
+    return found
+
+
 def _spans(match: re.Match[str]) -> list[Word] | None:
     words = match["words"].split(",")
     try:
@@ -156,6 +198,6 @@ LIBRISPEECH = Layout(
     shippable=True,
     read=read,
     hint="dev-clean/84/121123/84-121123-0000.flac with 84-121123-0000.TextGrid or 84-121123.alignment.txt "
-    "beside it (word times come from an alignment release)",
+    "beside it, or a .ctm anywhere (word times come from an alignment release)",
     listed=listed,
 )

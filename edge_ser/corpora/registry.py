@@ -18,6 +18,7 @@ from edge_ser.corpora.layout import Layout
 from edge_ser.corpora.librispeech import LIBRISPEECH
 from edge_ser.corpora.msp_improv import MSP_IMPROV
 from edge_ser.corpora.musan import MUSAN
+from edge_ser.corpora.quiet import QUIET
 from edge_ser.corpora.ravdess import RAVDESS
 from edge_ser.corpora.savee import SAVEE
 from edge_ser.corpora.shemo import SHEMO
@@ -49,6 +50,7 @@ _LAYOUTS = (
     MUSAN,
     SYNTHETIC,
     SYNTHETIC_WORDS,
+    QUIET,
     FOLDER,
 )
 
@@ -102,6 +104,11 @@ def read_clips(name: str, root: Path) -> list[Clip]:
     if not clips:
         raise InputError(nothing_found(form, root))
     return clips
+
+
+def is_nameless(clip: Clip) -> bool:
+    """Whether a clip's speaker name stands for nobody in particular, see :attr:`~.layout.Layout.nameless`."""
+    return any(form.name == clip.corpus and clip.speaker in form.nameless for form in layouts())
 
 
 def present_clips(form: Layout, root: Path) -> list[Clip]:

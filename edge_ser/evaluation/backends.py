@@ -8,11 +8,15 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_ser.averaging import probabilities_of
 from edge_ser.bundle import Bundle
+from edge_ser.bundle_controls import Controls, read_controls
+from edge_ser.bundle_float import FLOAT_HEADS, FLOAT_NETS, has_float
 from edge_ser.errors import CheckError, InputError
-from edge_ser.frontend.net_input import NetInput
+from edge_ser.evaluation.heard import ControlHeads, Head
+from edge_ser.frontend.net_input import NetInput, acoustic_input
 from edge_ser.frontend.tables import FrontendTables
-from edge_ser.npz import npz_bytes
+from edge_ser.integer_head import IntegerHead
 from edge_ser.runtime.golden import check_golden
 from edge_ser.runtime.pipeline import Pipeline, load_pipeline
 from edge_ser.runtime.tflm import TflmNet
@@ -24,10 +28,6 @@ TITLES: Mapping[BackendName, str] = {
     "litert": "int8, LiteRT built-in kernels",
     "tflm": "int8, TFLM",
 }
-
-FLOAT_NETS = {"acoustic": "float/acoustic.tflite", "keyword": "float/keyword.tflite"}
-FLOAT_HEADS = "float/heads.npz"
-"""Members of a bundle that carries its float nets for comparison; a bundle that ships need not."""
 
 _GOLDEN = {
     "samples": "golden/samples.npy",
@@ -41,21 +41,54 @@ Floats = NDArray[np.float64]
 class Backend(Protocol):
     """One way to run a bundle."""
 
-    def logits(self, features: NDArray[np.uint8]) -> Floats:
-        """uint8 (n, frames, channels) → float64 (n, classes)."""
+    @property
+    def controls(self) -> ControlHeads | None:
+        """The heads that controls need, or ``None`` where the bundle carries none."""
+        ...
+
+    def embeddings(self, features: NDArray[np.uint8]) -> NDArray[Any]:
+        """uint8 (n, frames, channels) → (n, acoustic + keyword embedding), in the units of the backend's heads."""
+        ...
+
+    def probabilities(self, embeddings: NDArray[Any], seconds: Floats) -> Floats:
+        """What the fusion head makes of a recording, by the spec's rule of averaging.
+
+        Args:
+            embeddings: of its segments, (n, acoustic + keyword embedding).
+            seconds: audio in each segment, (n,).
+
+        Returns:
+            float64 (classes,), summing to 1.
+        """
         ...
 
 
 class IntegerBackend:
     """The pipeline that ships, whatever interpreter runs its nets."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, controls: Controls | None) -> None:
         self._pipeline = pipeline
+        self._controls = controls
 
-    def logits(self, features: NDArray[np.uint8]) -> Floats:
-        """uint8 (n, frames, channels) → float64 (n, classes)."""
-        head = self._pipeline.fusion
-        return head.scores(self._pipeline.embeddings(features).fused).astype(np.float64) * head.scale
+    @property
+    def controls(self) -> ControlHeads | None:
+        """The heads that controls need, in integers."""
+        if self._controls is None:
+            return None
+        return ControlHeads(
+            fused=_integer(self._pipeline.fusion),
+            alone=_integer(self._controls.alone.integer),
+            taught=tuple(_integer(head.integer) for head in self._controls.taught),
+            acoustic=self._pipeline.spec.acoustic.embedding,
+        )
+
+    def embeddings(self, features: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """uint8 (n, frames, channels) → uint8 (n, acoustic + keyword embedding)."""
+        return self._pipeline.embeddings(features).fused
+
+    def probabilities(self, embeddings: NDArray[Any], seconds: Floats) -> Floats:
+        """uint8 (n, acoustic + keyword embedding) and seconds (n,) → float64 (classes,)."""
+        return self._pipeline.probabilities(self._pipeline.fusion.scores(embeddings), seconds)
 
 
 class FloatBackend:
@@ -68,8 +101,8 @@ class FloatBackend:
             InputError: they do not fit each other or the spec.
         """
         self._spec = bundle.spec
-        self._acoustic = _FloatNet(bundle.member(FLOAT_NETS["acoustic"]), FLOAT_NETS["acoustic"])
-        self._keyword = _FloatNet(bundle.member(FLOAT_NETS["keyword"]), FLOAT_NETS["keyword"])
+        self._acoustic = FloatNet(bundle.member(FLOAT_NETS["acoustic"]), FLOAT_NETS["acoustic"])
+        self._keyword = FloatNet(bundle.member(FLOAT_NETS["keyword"]), FLOAT_NETS["keyword"])
         heads = bundle.arrays(FLOAT_HEADS)
         inputs = bundle.spec.acoustic.embedding + bundle.spec.keyword.embedding
         expected = {"weights": (len(bundle.labels), inputs), "bias": (len(bundle.labels),)}
@@ -77,19 +110,57 @@ class FloatBackend:
             if name not in heads or heads[name].shape != shape or heads[name].dtype != np.float64:
                 message = f"{FLOAT_HEADS}: expected {name!r} as float64 {shape}; quantize the system again"
                 raise InputError(message)
-        self._weights, self._bias = heads["weights"], heads["bias"]
+        self._fusion = _dense(heads["weights"], heads["bias"])
+        self._controls = read_controls(bundle)
 
-    def logits(self, features: NDArray[np.uint8]) -> Floats:
-        """uint8 (n, frames, channels) → float64 (n, classes)."""
+    @property
+    def controls(self) -> ControlHeads | None:
+        """The heads that controls need, in float."""
+        if self._controls is None:
+            return None
+        return ControlHeads(
+            fused=self._fusion,
+            alone=_dense(self._controls.alone.weights, self._controls.alone.bias),
+            taught=tuple(_dense(head.weights, head.bias) for head in self._controls.taught),
+            acoustic=self._spec.acoustic.embedding,
+        )
+
+    def embeddings(self, features: NDArray[np.uint8]) -> Floats:
+        """uint8 (n, frames, channels) → float64 (n, acoustic + keyword embedding)."""
         length = self._spec.keyword_frames
         windows = [self._keyword.embed(features[:, at : at + length]) for at in self._spec.keyword_starts]
-        fused = np.hstack([self._acoustic.embed(features), np.max(windows, axis=0)])
-        logits: Floats = fused @ self._weights.T + self._bias
-        return logits
+        heard = acoustic_input(features, self._spec.acoustic.normalisation)
+        return np.hstack([self._acoustic.embed(heard), np.max(windows, axis=0)])
+
+    def probabilities(self, embeddings: NDArray[Any], seconds: Floats) -> Floats:
+        """float64 (n, acoustic + keyword embedding) and seconds (n,) → float64 (classes,)."""
+        return probabilities_of(self._spec.decision.averaging, self._fusion(embeddings), seconds)
 
 
-class _FloatNet:
+def _integer(head: IntegerHead) -> Head:
+    def logits(embeddings: NDArray[Any]) -> Floats:
+        return head.scores(embeddings).astype(np.float64) * head.scale
+
+    return logits
+
+
+def _dense(weights: Floats, bias: Floats) -> Head:
+    def logits(embeddings: NDArray[Any]) -> Floats:
+        result: Floats = embeddings @ weights.T + bias
+        return result
+
+    return logits
+
+
+class FloatNet:
+    """A float TFLite file on this CPU, by LiteRT's built-in kernels."""
+
     def __init__(self, model: bytes, name: str) -> None:
+        """Load a model.
+
+        Raises:
+            InputError: not a model, or one whose input is not float32.
+        """
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         try:
@@ -110,6 +181,7 @@ class _FloatNet:
         self._exit = self._interpreter.get_output_details()[0]["index"]
 
     def embed(self, features: NDArray[np.uint8]) -> Floats:
+        """uint8 (n, frames, channels) → float64 (n, embedding)."""
         rows = []
         for one in features:
             value = one.astype(np.float32)[np.newaxis, ..., np.newaxis] / np.float32(255)
@@ -117,23 +189,6 @@ class _FloatNet:
             self._interpreter.invoke()
             rows.append(self._interpreter.get_tensor(self._exit).ravel().astype(np.float64))
         return np.stack(rows)
-
-
-def float_members(
-    acoustic: bytes, keyword: bytes, weights: NDArray[np.floating], bias: NDArray[np.floating]
-) -> dict[str, bytes]:
-    """The members that make :class:`FloatBackend` possible: two float TFLite files and the float fusion head."""
-    heads = {"weights": weights.astype(np.float64), "bias": bias.astype(np.float64)}
-    return {
-        FLOAT_NETS["acoustic"]: acoustic,
-        FLOAT_NETS["keyword"]: keyword,
-        FLOAT_HEADS: npz_bytes(heads),
-    }
-
-
-def has_float(bundle: Bundle) -> bool:
-    """Whether a bundle carries its float nets."""
-    return {*FLOAT_NETS.values(), FLOAT_HEADS} <= set(bundle.members)
 
 
 def load_backends(bundle: Bundle, names: Sequence[BackendName]) -> dict[BackendName, Backend]:
@@ -153,7 +208,7 @@ def load_backends(bundle: Bundle, names: Sequence[BackendName]) -> dict[BackendN
             if has_float(bundle):
                 backends[name] = FloatBackend(bundle)
             continue
-        backends[name] = IntegerBackend(_pipeline(bundle, name))
+        backends[name] = IntegerBackend(_pipeline(bundle, name), read_controls(bundle))
     return backends
 
 

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from edge_ser.bundle import Bundle, write_bundle
+from edge_ser.bundle_float import float_members
 from edge_ser.corpora.manifest import Manifest, read_manifest, write_manifest
-from edge_ser.corpora.registry import layout
-from edge_ser.corpora.splits import PARTS
 from edge_ser.errors import CheckError, InputError, MissingError
-from edge_ser.evaluation.backends import float_members
-from edge_ser.files import read_json, write_json
+from edge_ser.files import json_bytes, read_json, write_json
+from edge_ser.provenance import commit, told_corpora, versions
 from edge_ser.spec import SystemSpec
 from edge_ser.spec_file import spec_from_dict
+from edge_ser.teacher_files import taught_corpora, told_teachers
 
 BUNDLE = "fold.edgeser"
 _LOG = "log.txt"
@@ -31,7 +31,12 @@ _ERRORS = {error.exit_code: error for error in (CheckError, InputError, MissingE
 
 
 def train_fold(
-    spec: SystemSpec, emotions: Manifest, words: Manifest, folder: Path, threads: int | None
+    spec: SystemSpec,
+    emotions: Manifest,
+    words: Manifest,
+    folder: Path,
+    threads: int | None,
+    start: Path | None = None,
 ) -> Path:
     """Train and quantise a system in a child process; what is done already is used again.
 
@@ -41,6 +46,7 @@ def train_fold(
         words: the keyword clips.
         folder: takes every stage's files, a log and the bundle.
         threads: of TensorFlow; ``None`` for as many as there are cores.
+        start: a bundle whose acoustic net the training starts from.
 
     Returns:
         The bundle.
@@ -52,19 +58,34 @@ def train_fold(
     write_manifest(emotions, folder / "emotions.json")
     write_manifest(words, folder / "words.json")
     request = folder / "request.json"
-    write_json(request, {"spec": spec.to_dict()})
+    write_json(request, {"spec": spec.to_dict(), "start": str(start) if start else None})
+    launch("edge_ser.evaluation.child", request, threads)
+    return folder / BUNDLE
+
+
+def launch(module: str, request: Path, threads: int | None) -> None:
+    """Run ``python -m MODULE REQUEST``; what it prints goes to a log beside the request.
+
+    Args:
+        module: one that ends in :func:`serve`.
+        request: what it is asked for.
+        threads: of TensorFlow; ``None`` for as many as there are cores.
+
+    Raises:
+        CheckError, InputError, MissingError: as the child ended; its last line is the message.
+    """
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     if threads is not None:
         counts = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
         environment |= dict.fromkeys(counts, str(threads))
-    command = [sys.executable, "-m", "edge_ser.evaluation.child", str(request)]
-    with (folder / _LOG).open("wb") as log:
+    command = [sys.executable, "-m", module, str(request)]
+    path = request.parent / _LOG
+    with path.open("wb") as log:
         code = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, env=environment
         ).returncode
     if code != 0:
-        raise _failure(code, folder / _LOG)
-    return folder / BUNDLE
+        raise _failure(code, path)
 
 
 def _failure(code: int, log: Path) -> CheckError | InputError | MissingError:
@@ -79,18 +100,21 @@ def _failure(code: int, log: Path) -> CheckError | InputError | MissingError:
 
 def _work(request: Path) -> None:
     """The child's work."""
-    from edge_ser.provenance import commit, versions
     from edge_ser.quantization.system import quantize_system
     from edge_ser.runtime.golden import golden_members
     from edge_ser.runtime.interpreters import output_quantization
     from edge_ser.runtime.pipeline import load_pipeline
-    from edge_ser.training.system import train_system
+    from edge_ser.training.start import read_start
+    from edge_ser.training.system import train_system, weights_file
+    from edge_ser.training.vad import vad_report
 
     folder = request.parent
-    spec = spec_from_dict(read_json(request)["spec"], source=str(request))
+    asked = read_json(request)
+    spec = spec_from_dict(asked["spec"], source=str(request))
     emotions, words = read_manifest(folder / "emotions.json"), read_manifest(folder / "words.json")
-    system = train_system(spec, emotions, words, folder, _told)
-    with _told("int8 conversion", 2) as advance:
+    start = read_start(Path(asked["start"]), spec) if asked["start"] else None
+    system = train_system(spec, emotions, words, folder, told, start)
+    with told("int8 conversion", 2) as advance:
         made = quantize_system(system, folder, output_quantization, advance)
     members = {
         **made.members(spec),
@@ -98,11 +122,23 @@ def _work(request: Path) -> None:
             made.acoustic.float32, made.keyword.float32, system.fusion.weights, system.fusion.bias
         ),
     }
+    if spec.training.acoustic.loss.ccc > 0:
+        with told("ratings of the test clips, in float", len(emotions.test)):
+            ratings = vad_report(system, weights_file(spec, folder, "acoustic").parent, emotions.test)
+        if ratings is not None:
+            members["reports/vad.json"] = json_bytes(ratings)
     provenance = {
-        "corpora": {"emotions": _corpora(emotions), "words": _corpora(words)},
-        "synthetic": any(row["synthetic"] for row in _corpora(emotions)),
+        "corpora": {
+            "emotions": told_corpora(emotions),
+            "words": told_corpora(words),
+            "start": list(start.corpora) if start is not None else [],
+            "teachers": taught_corpora(told_teachers(spec, folder)),
+        },
+        "teachers": told_teachers(spec, folder),
+        "synthetic": any(row["synthetic"] for row in told_corpora(emotions)),
         "seed": spec.training.seed,
         "params": system.params,
+        "fusion": read_json(folder / "fusion" / "done.json"),
         "keras_difference": {
             "keyword": made.keyword.keras_difference,
             "acoustic": made.acoustic.keras_difference,
@@ -116,26 +152,6 @@ def _work(request: Path) -> None:
     write_bundle(folder / BUNDLE, bundle.with_members(golden))
 
 
-def _corpora(manifest: Manifest) -> list[dict[str, Any]]:
-    """What provenance says of a manifest: one entry per corpus in it."""
-    entries = []
-    for name in sorted({clip.corpus for clip in manifest.clips}):
-        form = layout(name)
-        own = {part: [clip for clip in manifest.part(part) if clip.corpus == name] for part in PARTS}
-        entries.append(
-            {
-                "name": name,
-                "licence": form.licence,
-                "shippable": form.shippable,
-                "synthetic": name.startswith("synthetic"),
-                "protocol": manifest.protocol,
-                "clips": {part: len(clips) for part, clips in own.items()},
-                "speakers": {part: sorted({clip.speaker for clip in clips}) for part, clips in own.items()},
-            }
-        )
-    return entries
-
-
 def _samples(emotions: Manifest, spec: SystemSpec) -> Any:
     from edge_ser.audio import read_audio
 
@@ -144,7 +160,7 @@ def _samples(emotions: Manifest, spec: SystemSpec) -> Any:
 
 
 @contextmanager
-def _told(description: str, _total: int) -> Iterator[Callable[[int], None]]:
+def told(description: str, _total: int) -> Iterator[Callable[[int], None]]:
     """One line per stage, for the log."""
     _say(f"{description} …")
     yield lambda _steps: None
@@ -154,14 +170,14 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
-def main() -> None:
-    """The child: errors become one line and an exit code."""
+def serve(work: Callable[[Path], None]) -> None:
+    """The child: does the work of the request in its first argument; errors become one line and an exit code."""
     try:
-        _work(Path(sys.argv[1]))
+        work(Path(sys.argv[1]))
     except (CheckError, InputError, MissingError) as error:
         _say(f"edge-ser: {error}")
         sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":
-    main()
+    serve(_work)

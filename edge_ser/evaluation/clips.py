@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from edge_ser.audio import read_audio
 from edge_ser.corpora.clip import Clip
-from edge_ser.runtime.pipeline import Pipeline, recording_scores
+from edge_ser.runtime.pipeline import Pipeline
 
 
 def clip_scores(
     pipeline: Pipeline, clips: Sequence[Clip], advance: Callable[[int], None]
 ) -> NDArray[np.float64]:
-    """Integer scores of each clip, segments averaged by their seconds.
+    """Probabilities of each clip, its segments averaged by the spec's rule.
 
     Args:
         pipeline: a bundle made ready.
@@ -23,11 +23,12 @@ def clip_scores(
         advance: called with 1 for every clip done.
 
     Returns:
-        float64 (clips, classes); the largest decides.
+        float64 (clips, classes), rows summing to 1; the largest decides.
     """
     scores = []
     for clip in clips:
         samples = read_audio(clip.path, pipeline.spec.frontend.sample_rate_hz, clip.start_s, clip.end_s)
-        scores.append(recording_scores(pipeline.decide(segment) for segment in pipeline.segments([samples])))
+        said = pipeline.recording(pipeline.decide(segment) for segment in pipeline.segments([samples]))
+        scores.append(said.scores)
         advance(1)
-    return np.stack(scores)
+    return np.array(scores)

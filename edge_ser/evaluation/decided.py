@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge_ser.corpora.clip import Clip
 from edge_ser.errors import InputError
+from edge_ser.evaluation.controls import Controlled, controlled_from_dict, pool_controlled
 
 _DIGITS = 5
 """Digits of a probability that a file keeps."""
@@ -46,6 +47,7 @@ class Decided:
         labels: int (n,), their true classes.
         probabilities: by predictor, float64 (n, classes).
         constant: the class of the constant predictor: the commonest of the training clips.
+        controls: by backend, what its keyword controls decided; for :func:`edge_ser.evaluation.controls.gains`.
     """
 
     classes: tuple[str, ...]
@@ -53,6 +55,7 @@ class Decided:
     labels: NDArray[np.int64]
     probabilities: Mapping[str, NDArray[np.float64]]
     constant: int
+    controls: Mapping[str, Controlled] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse tables whose parts do not belong together.
@@ -85,6 +88,7 @@ class Decided:
             "probabilities": {
                 name: np.round(rows, _DIGITS).tolist() for name, rows in self.probabilities.items()
             },
+            "controls": {name: controlled.to_dict() for name, controlled in self.controls.items()},
         }
 
 
@@ -108,6 +112,10 @@ def decided_from_dict(plain: Mapping[str, Any], source: str) -> Decided:
                 for name, rows in dict(plain["probabilities"]).items()
             },
             constant=classes.index(plain["constant"]),
+            controls={
+                str(name): controlled_from_dict(rows, len(clips), len(classes))
+                for name, rows in dict(plain.get("controls", {})).items()
+            },
         )
     except (KeyError, TypeError, ValueError, InputError) as error:
         message = f"{source}: not decisions that evaluate wrote ({error!r}); delete it and evaluate again"
@@ -135,6 +143,11 @@ def pool(parts: Sequence[Decided]) -> Decided:
         labels=np.concatenate([part.labels for part in parts]),
         probabilities={name: np.concatenate([part.probabilities[name] for part in parts]) for name in shared},
         constant=max(sorted(set(constants)), key=constants.count),
+        controls={
+            name: pool_controlled([part.controls[name] for part in parts])
+            for name in parts[0].controls
+            if all(name in part.controls for part in parts)
+        },
     )
 
 

@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from edge_ser.bundle import Bundle
+from edge_ser.bundle_float import has_float
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.registry import layout, read_clips
 from edge_ser.errors import InputError
-from edge_ser.evaluation.backends import BackendName, golden_verdicts, has_float
+from edge_ser.evaluation.backends import BackendName, golden_verdicts
+from edge_ser.evaluation.distributions import table_of as votes_table_of
+from edge_ser.evaluation.distributions import votes_of
 from edge_ser.evaluation.learned import Choice, Learned, choose_clips, family, learned_from
 from edge_ser.evaluation.levels import level_copies
+from edge_ser.evaluation.origin import origin
+from edge_ser.evaluation.selective import coverage_table, thresholds_of
 from edge_ser.evaluation.shipped import (
     Examination,
     Progress,
@@ -25,7 +30,7 @@ from edge_ser.evaluation.shipped import (
     taught_clips,
 )
 from edge_ser.evaluation.stress import Kind, conditions
-from edge_ser.evaluation.summary import agreement, headline, table_of
+from edge_ser.evaluation.summary import agreement, headline, keyword_gains, table_of
 
 _SEED = 1
 """Of the baseline's perceptron and of the noises that stress tests draw."""
@@ -46,6 +51,7 @@ class Exam:
         noises: layout and folder of noise recordings, or ``None``.
         backends: with what the bundle is run.
         jobs: processes.
+        command: the command line that asks, for the report.
     """
 
     bundle: Bundle
@@ -58,6 +64,7 @@ class Exam:
     noises: tuple[str, Path] | None
     backends: tuple[BackendName, ...]
     jobs: int
+    command: str = ""
 
 
 def report(exam: Exam, scratch: Path, progress: Progress, tell: Callable[[str], None]) -> dict[str, Any]:
@@ -71,12 +78,16 @@ def report(exam: Exam, scratch: Path, progress: Progress, tell: Callable[[str], 
 
     Returns:
         The keys of the command's contract, of what ships; ``rows`` per predictor; ``among_shared`` where the
-        corpus lacks some of the bundle's emotions; ``stress`` where asked for.
+        corpus lacks some of the bundle's emotions; ``keywords``, what they are worth
+        (:func:`edge_ser.evaluation.summary.keyword_gains`), where the bundle carries its controls; ``votes`` where
+        raters voted on the clips, its constant mean that of the training clips, or, where they are not at hand, of the
+        test's own; ``stress`` where asked for.
 
     Raises:
         InputError: nobody is left to score, a speaker is on both sides, or what is asked for does not fit.
         MissingError: a corpus or an interpreter is not there.
     """
+    made = origin(exam.bundle.spec, exam.command)
     learned = learned_from(exam.bundle)
     corpora = _corpora(exam, learned)
     choice = choose_clips(corpora[exam.corpus], exam.bundle.labels, learned, exam.speakers)
@@ -103,6 +114,7 @@ def report(exam: Exam, scratch: Path, progress: Progress, tell: Callable[[str], 
     rows = table_of(decided)
     record: dict[str, Any] = {
         **headline(rows),
+        **made,
         "bundle": {"name": exam.bundle.spec.name, "build": exam.bundle.build_id},
         "corpus": exam.corpus,
         "synthetic": family(exam.corpus) == "synthetic",
@@ -124,6 +136,18 @@ def report(exam: Exam, scratch: Path, progress: Progress, tell: Callable[[str], 
     narrowed = among_shared(decided)
     if narrowed is not None:
         record["among_shared"] = {"classes": list(narrowed.classes), "rows": table_of(narrowed)}
+    trained = exam.bundle.report("train") or exam.bundle.provenance
+    name, abstain = f"bundle {exam.bundle.spec.name}", exam.bundle.spec.decision.abstain
+    covered = coverage_table([(decided, thresholds_of(trained.get("fusion"), abstain, name))])
+    if covered:
+        record["abstaining"] = covered
+    worth = keyword_gains(decided)
+    if worth:
+        record["keywords"] = worth
+    votes = votes_of(clips, taught.clips or clips, exam.bundle.labels)
+    if votes is not None:
+        mean_of = "training" if taught.clips else "test"
+        record["votes"] = {**votes_table_of([(decided, votes)]), "mean_of": mean_of}
     if exam.stress:
         tests = conditions(exam.stress, clips, noises, exam.bundle.spec.frontend.sample_rate_hz, _SEED)
         record["stress"] = stress(examination, decided, fitted, tests, progress)

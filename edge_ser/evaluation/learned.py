@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edge_ser.bundle import Bundle
 from edge_ser.corpora.clip import Clip
+from edge_ser.corpora.registry import is_nameless
 from edge_ser.errors import InputError
 
 _SEEN_PARTS = ("train", "validation")
@@ -101,7 +102,7 @@ def choose_clips(
         InputError: an asked speaker is not in the corpus or taught the bundle, or nothing is left to score.
     """
     emotional = [clip for clip in clips if clip.emotion is not None]
-    labelled = [clip for clip in emotional if clip.speaker]
+    labelled = [clip for clip in emotional if clip.speaker and not is_nameless(clip)]
     there = {clip.speaker for clip in labelled}
     absent = sorted(set(speakers) - there)
     if absent:

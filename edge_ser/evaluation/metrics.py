@@ -112,11 +112,26 @@ def constant_score(
     return score(labels, np.full_like(labels, constant), speakers, classes)
 
 
-def _interval(
+def resampled_uars(
     labels: NDArray[np.int64], decisions: NDArray[np.int64], speakers: Sequence[str], classes: int
-) -> tuple[float, float]:
+) -> NDArray[np.float64]:
+    """UAR of resampled speakers (bootstrap, Efron 1979).
+
+    The same speakers are drawn for every call with as many speakers, so that two rows of decisions on the same clips
+    can be compared resample by resample.
+
+    Args:
+        labels: int (n,), the true classes.
+        decisions: int (n,), the classes decided on.
+        speakers: who speaks, per row.
+        classes: how many classes there are.
+
+    Returns:
+        float64 (resamples,).
+    """
     names = sorted(set(speakers))
-    where = np.asarray([names.index(speaker) for speaker in speakers])
+    index = {name: at for at, name in enumerate(names)}
+    where = np.asarray([index[speaker] for speaker in speakers])
     # Per speaker and class: clips and hits, so that a resample is two sums.
     clips = np.zeros((len(names), classes))
     hits = np.zeros((len(names), classes))
@@ -127,6 +142,12 @@ def _interval(
     total, found = clips[drawn].sum(axis=1), hits[drawn].sum(axis=1)
     with np.errstate(invalid="ignore"):
         recalls = np.where(total > 0, found / total, np.nan)
-    uars = np.nanmean(recalls, axis=1)
-    low, high = np.percentile(uars, [2.5, 97.5])
+    uars: NDArray[np.float64] = np.nanmean(recalls, axis=1)
+    return uars
+
+
+def _interval(
+    labels: NDArray[np.int64], decisions: NDArray[np.int64], speakers: Sequence[str], classes: int
+) -> tuple[float, float]:
+    low, high = np.percentile(resampled_uars(labels, decisions, speakers, classes), [2.5, 97.5])
     return float(low), float(high)

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.manifest import Manifest
+from edge_ser.corpora.registry import is_nameless
 from edge_ser.corpora.splits import (
     PARTS,
     Part,
@@ -121,6 +122,43 @@ def within_corpus(
     )
 
 
+def taught_besides(folds: Sequence[Fold], target: Corpus, sources: Sequence[Corpus]) -> tuple[Fold, ...]:
+    """Folds of one corpus whose training part also holds other corpora, whole.
+
+    Args:
+        folds: of :func:`within_corpus`.
+        target: the corpus that they divide.
+        sources: taught besides; empty leaves the folds as they are.
+
+    Raises:
+        InputError: the target is among the sources, or one is given twice.
+    """
+    if not sources:
+        return tuple(folds)
+    names = [target.name, *(one.name for one in sources)]
+    if len(set(names)) != len(names):
+        message = (
+            f"{', '.join(names)}: a corpus is given twice; --source takes others than the one that is tested"
+        )
+        raise InputError(message)
+    root = Path(os.path.commonpath([one.root for one in (target, *sources)]))
+    more = tuple(clip for one in sources for clip in one.clips)
+    told = f"{' and '.join(names[1:])} taught besides"
+    return tuple(
+        replace(
+            fold,
+            manifest=replace(
+                fold.manifest,
+                corpus="+".join(names),
+                root=root,
+                protocol=f"{fold.manifest.protocol}, {told}",
+                train=fold.manifest.train + more,
+            ),
+        )
+        for fold in folds
+    )
+
+
 def across_corpora(
     sources: Sequence[Corpus], target: Corpus, rule: CorporaSpec, *, both_ways: bool
 ) -> tuple[Fold, ...]:
@@ -163,8 +201,9 @@ def shared_classes(corpora: Sequence[Corpus]) -> tuple[str, ...]:
 def words_for(fold: Fold, words: Manifest) -> Manifest:
     """The keyword clips that a fold may learn from.
 
-    Where words and emotions are spoken by the same people (the synthetic corpus, EmoSpeech), the words are split
-    as the fold's speakers are, so that nobody whom the fold tests has taught its keyword net.
+    Where words and emotions are spoken by the same people (the synthetic corpus, EmoSpeech), those words are split
+    as the fold's speakers are, so that nobody whom the fold tests has taught its keyword net; words of other corpora
+    stay in their parts. Words of a shared corpus of which nobody knows who says them are left out.
 
     Raises:
         InputError: then a part has no words left.
@@ -173,10 +212,15 @@ def words_for(fold: Fold, words: Manifest) -> Manifest:
     if not shares_speakers(fold, words):
         return words
     choosing = {(family(clip.corpus), clip.speaker) for clip in fold.manifest.validation}
+    shared = {family(clip.corpus) for clip in fold.manifest.clips}
     homes: dict[Part, list[Clip]] = {part: [] for part in PARTS}
-    for clip in words.clips:
-        who = (family(clip.corpus), clip.speaker)
-        homes["test" if who in tested else "validation" if who in choosing else "train"].append(clip)
+    for part in PARTS:
+        for clip in words.part(part):
+            who = (family(clip.corpus), clip.speaker)
+            if who[0] in shared and is_nameless(clip):
+                continue
+            new: Part = "test" if who in tested else "validation" if who in choosing else "train"
+            homes[new if who[0] in shared else part].append(clip)
     empty = [part for part in PARTS if not homes[part]]
     if empty:
         message = f"{fold.name}: no keyword clip left for {', '.join(empty)}; take another keyword corpus"
@@ -193,7 +237,8 @@ def words_for(fold: Fold, words: Manifest) -> Manifest:
 
 def shares_speakers(fold: Fold, words: Manifest) -> bool:
     """Whether keywords and emotions come from corpora with the same speakers."""
-    return family(words.corpus) in {family(clip.corpus) for clip in fold.manifest.clips}
+    spoken = {family(clip.corpus) for clip in words.clips if clip.speaker}
+    return not spoken.isdisjoint(family(clip.corpus) for clip in fold.manifest.clips)
 
 
 def _split(clips: Sequence[Clip], folds: int, number: int, share: float) -> Parts:

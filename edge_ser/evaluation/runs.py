@@ -16,22 +16,26 @@ from typing import Any
 import joblib
 import numpy as np
 
-from edge_ser.bundle import read_bundle
+from edge_ser.bundle import Bundle, read_bundle
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.manifest import Manifest
 from edge_ser.corpora.splits import PARTS
 from edge_ser.errors import EdgeSerError, InputError, MissingError
 from edge_ser.evaluation.backends import BackendName, golden_verdicts
 from edge_ser.evaluation.child import train_fold
+from edge_ser.evaluation.controls import left_out
 from edge_ser.evaluation.decided import Decided, clip_names, decided_from_dict
-from edge_ser.evaluation.handcrafted.baseline import KINDS, clip_functionals, fit_baseline
-from edge_ser.evaluation.handcrafted.frames import Floats
-from edge_ser.evaluation.learned import family
+from edge_ser.evaluation.distributions import votes_of
+from edge_ser.evaluation.handcrafted.baseline import KINDS, fit_baseline
+from edge_ser.evaluation.learned import family, learned_from
 from edge_ser.evaluation.protocols import Fold, shares_speakers, words_for
-from edge_ser.evaluation.scoring import score_clips
+from edge_ser.evaluation.scoring import score_with_controls
 from edge_ser.files import read_json, replacing, replacing_folder, sha256_hex, write_json
+from edge_ser.handcrafted.clips import clip_functionals
+from edge_ser.handcrafted.frames import Floats
 from edge_ser.provenance import code_digest
 from edge_ser.spec import SystemSpec
+from edge_ser.teacher_files import find_teachers, in_fold
 
 _CODE = (
     "acoustics.py",
@@ -43,8 +47,14 @@ _CODE = (
     "quantization",
     "integer_head.py",
     "runtime",
+    "handcrafted",
     "evaluation/handcrafted",
+    "averaging.py",
+    "bundle_controls.py",
+    "evaluation/backends.py",
     "evaluation/child.py",
+    "evaluation/controls.py",
+    "evaluation/heard.py",
     "evaluation/scoring.py",
 )
 """The source that decides a fold's numbers: a fold made by other source is made again, never pooled with new ones."""
@@ -52,7 +62,7 @@ _CODE = (
 _WORK = "work"
 _ANSWER_S = 10
 """How long a scheduler may take to answer."""
-_FUNCTIONALS_CODE = ("audio.py", "evaluation/handcrafted")
+_FUNCTIONALS_CODE = ("audio.py", "handcrafted")
 _KEYWORD_STAGES = ("keyword-examples", "keyword")
 """Stages of a training that depend on the keyword corpus and the seed alone; folds may share them."""
 
@@ -71,6 +81,7 @@ class Plan:
         backends: with what the trained files are scored.
         folder: takes one JSON file per fold and seed.
         keep: whether the training folders stay (large).
+        start: a bundle whose acoustic net every training starts from; nobody it learned from may be tested.
     """
 
     spec: SystemSpec
@@ -80,6 +91,7 @@ class Plan:
     backends: tuple[BackendName, ...]
     folder: Path
     keep: bool = False
+    start: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,8 @@ class _Task:
     threads: int | None
     share_words: bool
     keep: bool
+    start: Path | None
+    start_speakers: tuple[str, ...]
 
     @property
     def seed(self) -> int:
@@ -156,20 +170,71 @@ def _tasks(plan: Plan, jobs: int, functionals: Path) -> list[_Task]:
     threads = max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else None
     # Once: what somebody edits while folds are trained counts for the next evaluation.
     code = code_digest(_CODE)
+    begun, start_speakers = _start(plan)
+    # Before anything is trained: a teacher that has heard whom a fold tests is refused here.
+    taught = {fold.name: _taught(plan.spec, fold) for fold in plan.folds}
     tasks = []
     for seed in plan.seeds:
         spec = replace(plan.spec, training=replace(plan.spec.training, seed=seed))
         for fold in plan.folds:
             words = words_for(fold, plan.words)
-            about = [spec.to_dict(), _told(fold.manifest), _told(words), list(plan.backends), code]
+            teachers = taught[fold.name]
+            made_of = [told(fold.manifest), told(words), teachers, begun, code]
+            about = [spec.to_dict(), list(plan.backends), *made_of]
             key = sha256_hex(json.dumps(about, sort_keys=True).encode())
             share = not shares_speakers(fold, plan.words)
             tasks.append(
                 _Task(
-                    spec, fold, words, plan.backends, plan.folder, functionals, key, threads, share, plan.keep
+                    spec=in_fold(spec, fold.name),
+                    fold=fold,
+                    words=words,
+                    backends=plan.backends,
+                    folder=plan.folder,
+                    functionals=functionals,
+                    key=key,
+                    threads=threads,
+                    share_words=share,
+                    keep=plan.keep,
+                    start=plan.start,
+                    start_speakers=start_speakers,
                 )
             )
     return tasks
+
+
+def _start(plan: Plan) -> tuple[str | None, tuple[str, ...]]:
+    """Build id of the bundle that trainings start from, and whom it learned from as ``"family/speaker"``.
+
+    Raises:
+        InputError: it learned from somebody whom a fold tests.
+    """
+    if plan.start is None:
+        return None, ()
+    bundle = read_bundle(plan.start)
+    learned = learned_from(bundle)
+    for fold in plan.folds:
+        seen = sorted({f"{clip.corpus}/{clip.speaker}" for clip in fold.manifest.test if learned.saw(clip)})
+        if seen:
+            message = (
+                f"{plan.start}: learned from {seen[0]}, whom {fold.name} tests; start from a bundle that learned "
+                "from other speakers"
+            )
+            raise InputError(message)
+    names = (f"{home}/{name}" for home, speakers in learned.speakers.items() for name in speakers)
+    return bundle.build_id, tuple(sorted(names))
+
+
+def _taught(spec: SystemSpec, fold: Fold) -> list[str]:
+    """SHA-256 of every teacher of a fold.
+
+    Raises:
+        InputError: one is not there, or has heard a speaker whom the fold tests.
+    """
+    try:
+        return [one.sha256 for one in find_teachers(in_fold(spec, fold.name), fold.manifest)]
+    except InputError as error:
+        message = f"{fold.name}: {error}"
+        raise InputError(message) from None
 
 
 def _phases(tasks: Sequence[_Task]) -> Iterator[Sequence[_Task]]:
@@ -189,10 +254,12 @@ def _run_task(task: _Task) -> tuple[str, float]:
     started = time.monotonic()
     try:
         _lend_words(task)
-        bundle = read_bundle(train_fold(task.spec, task.fold.manifest, task.words, task.work, task.threads))
+        made = train_fold(task.spec, task.fold.manifest, task.words, task.work, task.threads, task.start)
+        bundle = read_bundle(made)
         _keep_words(task)
         test = task.fold.manifest.test
-        probabilities: dict[str, Floats] = dict(score_clips(bundle, task.backends, test, lambda _clips: None))
+        scored = score_with_controls(bundle, task.backends, test, lambda _clips: None)
+        probabilities: dict[str, Floats] = dict(scored.probabilities)
         penalties = _add_baseline(task, probabilities)
     except EdgeSerError as error:
         message = f"{name}: {error}"
@@ -208,7 +275,9 @@ def _run_task(task: _Task) -> tuple[str, float]:
         labels=np.array([classes.index(str(clip.emotion)) for clip in test], dtype=np.int64),
         probabilities=probabilities,
         constant=int(np.bincount(taught).argmax()),
+        controls=scored.controls,
     )
+    votes = votes_of(test, task.fold.manifest.train, classes)
     write_json(
         task.result,
         {
@@ -217,20 +286,39 @@ def _run_task(task: _Task) -> tuple[str, float]:
             "fold": task.fold.name,
             "table": task.fold.table,
             "protocol": task.fold.manifest.protocol,
-            "learned_from": sorted({f"{family(clip.corpus)}/{clip.speaker}" for clip in (*learned, *heard)}),
+            "learned_from": sorted(
+                {f"{family(clip.corpus)}/{clip.speaker}" for clip in (*learned, *heard)}
+                | set(task.start_speakers)
+                | _teachers_heard(bundle)
+            ),
             "params": bundle.provenance["params"],
             "bytes": {net: len(bundle.member(f"{net}.tflite")) for net in ("keyword", "acoustic")},
             "keras_difference": bundle.provenance["keras_difference"],
             "golden": golden_verdicts(bundle, task.backends),
             "baseline_penalty": penalties,
             "commit": bundle.provenance["commit"],
+            "teachers": bundle.provenance.get("teachers", []),
             "seconds": round(seconds, 1),
+            "fusion": bundle.provenance.get("fusion"),
             "decided": decided.to_dict(),
+            "votes": votes.to_dict() if votes is not None else None,
+            "vad": bundle.report("vad"),
         },
     )
     if not task.keep:
         shutil.rmtree(task.work, ignore_errors=True)
     return name, seconds
+
+
+def _teachers_heard(bundle: Bundle) -> set[str]:
+    """Whom the teachers of a fold have heard, as ``"family/speaker"``."""
+    corpora = bundle.provenance.get("corpora", {}).get("teachers", [])
+    return {
+        f"{family(one['name'])}/{who}"
+        for one in corpora
+        for part in ("train", "validation")
+        for who in one["speakers"][part]
+    }
 
 
 def _add_baseline(task: _Task, probabilities: dict[str, Floats]) -> dict[str, float]:
@@ -286,7 +374,9 @@ def facts(plan: Plan) -> dict[str, Any]:
 
     Returns:
         ``params`` and ``bytes``; ``keras_difference``, the float TFLite files' largest from Keras; ``golden``, the
-        backends' largest from the golden vectors, in steps of uint8; ``seconds`` of all trainings; ``commits``.
+        backends' largest from the golden vectors, in steps of uint8; ``seconds`` of all trainings; ``commits``;
+        ``teachers``, each file or folder once: its SHA-256 and what it is said, or known, to have learned from;
+        ``keywords_left_out``, see :func:`edge_ser.evaluation.controls.left_out`.
     """
     files = [
         read_json(plan.folder / f"seed-{seed}" / f"{fold.name}.json")
@@ -307,6 +397,8 @@ def facts(plan: Plan) -> dict[str, Any]:
         },
         "seconds": round(sum(float(file["seconds"]) for file in files), 1),
         "commits": sorted({str(file["commit"]) for file in files}),
+        "teachers": list({one["sha256"]: one for file in files for one in file.get("teachers", [])}.values()),
+        "keywords_left_out": left_out([file.get("fusion") for file in files]),
     }
 
 
@@ -341,13 +433,13 @@ def _name(clip: Clip) -> str:
     return f"{clip.corpus}:{clip.path}:{clip.start_s}:{clip.end_s}"
 
 
-def _told(manifest: Manifest) -> dict[str, Any]:
+def told(manifest: Manifest) -> dict[str, Any]:
     """What of a manifest decides the numbers; a file counts by name and size."""
     return {
         part: [
             [
                 *(clip.corpus, str(clip.path), clip.path.stat().st_size, clip.start_s, clip.end_s),
-                *(clip.speaker, clip.emotion, clip.keyword),
+                *(clip.speaker, clip.emotion, clip.keyword, clip.soft_label, clip.vad),
             ]
             for clip in manifest.part(part)
         ]

@@ -15,12 +15,13 @@ from edge_ser.bundle import Bundle
 from edge_ser.corpora.clip import Clip
 from edge_ser.evaluation.backends import BackendName
 from edge_ser.evaluation.decided import Decided, clip_names
-from edge_ser.evaluation.handcrafted.baseline import KINDS, Baseline, clip_functionals, fit_baseline
+from edge_ser.evaluation.handcrafted.baseline import KINDS, Baseline, fit_baseline
 from edge_ser.evaluation.learned import Learned
 from edge_ser.evaluation.metrics import score
-from edge_ser.evaluation.scoring import Floats, score_clips
+from edge_ser.evaluation.scoring import Floats, score_clips, score_with_controls
 from edge_ser.evaluation.stress import Condition
 from edge_ser.evaluation.summary import CONSTANT, SHIPPED, table_of
+from edge_ser.handcrafted.clips import clip_functionals
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """``progress(description, total)`` is a context that yields ``advance(steps)``."""
@@ -96,9 +97,8 @@ class Examination:
 def examine(exam: Examination, seed: int, progress: Progress) -> tuple[Decided, dict[str, Baseline]]:
     """Decisions of the bundle and of the baselines, and the fitted baselines for the stress tests."""
     with progress("the bundle on the clips", len(exam.clips)) as advance:
-        probabilities: dict[str, Floats] = dict(
-            score_clips(exam.bundle, exam.backends, exam.clips, advance, exam.jobs)
-        )
+        scored = score_with_controls(exam.bundle, exam.backends, exam.clips, advance, exam.jobs)
+    probabilities: dict[str, Floats] = dict(scored.probabilities)
     fitted: dict[str, Baseline] = {}
     taught = exam.taught.clips
     if taught:
@@ -116,6 +116,7 @@ def examine(exam: Examination, seed: int, progress: Progress) -> tuple[Decided, 
         labels=exam.labels,
         probabilities=probabilities,
         constant=exam.bundle.labels.index(exam.constant),
+        controls=scored.controls,
     )
     return decided, fitted
 
@@ -161,6 +162,7 @@ def among_shared(decided: Decided) -> Decided | None:
             name: rows / rows.sum(axis=1, keepdims=True).clip(1e-12) for name, rows in kept.items()
         },
         constant=int(index[decided.constant]),
+        controls={},
     )
 
 

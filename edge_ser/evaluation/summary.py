@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ser.evaluation.backends import BackendName
+from edge_ser.evaluation.controls import gains
 from edge_ser.evaluation.decided import Decided, pool
 from edge_ser.evaluation.gaps import gaps
 from edge_ser.evaluation.metrics import constant_score, score
@@ -57,6 +58,21 @@ def agreement(decided: Decided) -> dict[str, float]:
     }
 
 
+def keyword_gains(decided: Decided) -> dict[str, Any]:
+    """What the keywords are worth, by backend, of those that have controls; see :func:`.controls.gains`."""
+    return {
+        name: gains(
+            decided.labels,
+            decided.probabilities[name].argmax(axis=1),
+            controls,
+            decided.speakers,
+            len(decided.classes),
+        )
+        for name, controls in decided.controls.items()
+        if name in decided.probabilities
+    }
+
+
 def headline(rows: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The keys of the command's contract, from the row of what ships (else of the first predictor)."""
     row = rows.get(SHIPPED, next(iter(rows.values())))
@@ -74,7 +90,9 @@ def over_seeds(by_seed: dict[int, list[Decided]]) -> dict[str, Any]:
         ``seeds``: per seed the table of its pooled folds; ``pooled``: the table of all seeds' decisions together
         (every clip counts once per seed, its interval resamples speakers, so seeds do not narrow it); ``spread``:
         per predictor the mean and, of more than one seed, the standard deviation over seeds; ``agreement``,
-        pooled; ``drop``: points of UAR that int8 loses against float, pooled, where both are there.
+        pooled; ``keywords``: per backend what they are worth, pooled, and the gain's ``seeds`` in points, mean and
+        deviation, where there are controls; ``drop``: points of UAR that int8 loses against float, pooled, where
+        both are there.
     """
     whole = {seed: pool(folds) for seed, folds in by_seed.items()}
     tables = {seed: table_of(decided) for seed, decided in whole.items()}
@@ -89,6 +107,16 @@ def over_seeds(by_seed: dict[int, list[Decided]]) -> dict[str, Any]:
         },
         "agreement": agreement(together),
     }
+    worth = keyword_gains(together)
+    if worth:
+        points = {
+            seed: {name: found["gains"]["fused"]["points"] for name, found in keyword_gains(decided).items()}
+            for seed, decided in whole.items()
+        }
+        report["keywords"] = {
+            name: {**found, "seeds": spread([by_name[name] for by_name in points.values()])}
+            for name, found in worth.items()
+        }
     if "float" in pooled and SHIPPED in pooled:
         report["drop"] = round(100 * (pooled["float"]["uar"] - pooled[SHIPPED]["uar"]), 2)
     return report

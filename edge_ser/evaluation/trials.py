@@ -8,12 +8,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from edge_ser.bundle import read_bundle
+from edge_ser.corpora.keywords import within
 from edge_ser.corpora.manifest import Manifest
-from edge_ser.corpora.registry import read_clips
+from edge_ser.corpora.registry import is_nameless, read_clips
 from edge_ser.corpora.selection import keyword_manifest
 from edge_ser.errors import InputError
 from edge_ser.evaluation.backends import BackendName
+from edge_ser.evaluation.beside import tables_beside
+from edge_ser.evaluation.learned import learned_from
 from edge_ser.evaluation.levels import level_copies
+from edge_ser.evaluation.origin import origin
 from edge_ser.evaluation.protocols import (
     Corpus,
     Fold,
@@ -21,6 +26,7 @@ from edge_ser.evaluation.protocols import (
     across_corpora,
     only_classes,
     shared_classes,
+    taught_besides,
     within_corpus,
 )
 from edge_ser.evaluation.runs import Plan, facts, run
@@ -45,7 +51,7 @@ class Trial:
         spec: the system; its classes are replaced by those of the protocol, its seed by each of ``seeds``.
         protocol: how speakers are divided.
         target: the corpus that is tested.
-        sources: what is learned from, for ``"cross"``; empty otherwise.
+        sources: what is learned from: alone for ``"cross"``, beside the target's own speakers otherwise.
         words: the keyword corpus.
         folder: takes all results; an evaluation that was stopped resumes there.
         seeds: each fold is trained once per seed.
@@ -57,6 +63,9 @@ class Trial:
         jobs: folds at a time.
         scheduler: address of a Dask scheduler.
         keep: whether the trainings stay.
+        command: the command line that asks, for the report.
+        more_words: further corpora of words, other speech or noise for the keyword net.
+        start: a bundle whose acoustic net every training starts from; ``None`` starts from random weights.
     """
 
     spec: SystemSpec
@@ -74,6 +83,9 @@ class Trial:
     jobs: int
     scheduler: str | None
     keep: bool
+    command: str = ""
+    more_words: tuple[Place, ...] = ()
+    start: Path | None = None
 
 
 def make_plan(trial: Trial) -> Plan:
@@ -83,24 +95,30 @@ def make_plan(trial: Trial) -> Plan:
         InputError: what is asked for does not fit together, or a corpus cannot be divided so.
         MissingError: a corpus is not there.
     """
-    if (trial.protocol == "cross") != bool(trial.sources):
-        message = "protocol cross and --source go together: what is learned from, and --corpus is tested"
+    if trial.protocol == "cross" and not trial.sources:
+        message = "protocol cross needs --source: what is learned from; --corpus is tested"
         raise InputError(message)
     if trial.both_ways and trial.protocol != "cross":
         message = f"--both-ways goes with protocol cross, not with {trial.protocol}"
         raise InputError(message)
     corpora = [_corpus(trial, place) for place in (trial.target, *trial.sources)]
-    classes = trial.classes or shared_classes(corpora)
-    corpora = [_levelled(trial, only_classes(one, classes)) for one in corpora]
+    crossing = trial.protocol == "cross"
+    classes = trial.classes or shared_classes(corpora if crossing else corpora[:1])
+    wanted = [
+        only_classes(one, classes if at == 0 or crossing else _known(one, classes))
+        for at, one in enumerate(corpora)
+    ]
+    corpora = [_levelled(trial, one) for one in wanted]
     spec = replace(trial.spec, acoustic=replace(trial.spec.acoustic, classes=classes))
     return Plan(
         spec=spec,
         folds=_folds(trial, corpora[0], corpora[1:]),
-        words=_words(spec, trial.words),
+        words=_words(spec, trial),
         seeds=trial.seeds,
         backends=trial.backends,
         folder=trial.folder.resolve(),
         keep=trial.keep,
+        start=trial.start.resolve() if trial.start is not None else None,
     )
 
 
@@ -109,9 +127,12 @@ def report(trial: Trial, progress: Progress, tell: Callable[[str], None]) -> dic
 
     Returns:
         ``tables``: per table what :func:`edge_ser.evaluation.summary.over_seeds` returns; at the top the keys of
-        the command's contract, of the first table's pooled row of what ships.
+        the command's contract, of the first table's pooled row of what ships; what
+        :func:`edge_ser.evaluation.beside.tables_beside` finds.
     """
     plan = make_plan(trial)
+    # Before the folds: what somebody edits meanwhile did not make them.
+    made = origin(plan.spec, trial.command)
     total = len(plan.folds) * len(plan.seeds)
     tell(
         f"{len(plan.folds)} folds x {len(plan.seeds)} seeds, classes: {', '.join(plan.spec.acoustic.classes)}"
@@ -123,6 +144,7 @@ def report(trial: Trial, progress: Progress, tell: Callable[[str], None]) -> dic
     names = {clip.corpus for fold in plan.folds for clip in fold.manifest.clips}
     record: dict[str, Any] = {
         **headline(first["pooled"]),
+        **made,
         "spec": plan.spec.to_dict(),
         "corpus": trial.target[0],
         "sources": [name for name, _ in trial.sources],
@@ -131,22 +153,53 @@ def report(trial: Trial, progress: Progress, tell: Callable[[str], None]) -> dic
         "protocol": trial.protocol,
         "folds": [fold.manifest.protocol for fold in plan.folds],
         "level_dbfs": trial.level_dbfs,
+        "start": _start(trial),
         "seeds": list(plan.seeds),
         **facts(plan),
         "tables": summed,
+        **tables_beside(plan),
     }
     write_json(plan.folder / SUMMARY, record)
     return record
 
 
+def _start(trial: Trial) -> dict[str, Any] | None:
+    """Which bundle trainings started from, and which corpora taught it."""
+    if trial.start is None:
+        return None
+    bundle = read_bundle(trial.start)
+    return {
+        "name": bundle.spec.name,
+        "build_id": bundle.build_id,
+        "emotions": list(learned_from(bundle).emotions),
+    }
+
+
 def _corpus(trial: Trial, place: Place) -> Corpus:
     name, root = place
     home = root.resolve()
-    clips = tuple(clip for clip in read_clips(name, home) if clip.emotion is not None and clip.speaker)
+    clips = tuple(
+        clip
+        for clip in read_clips(name, home)
+        if clip.emotion is not None and clip.speaker and not is_nameless(clip)
+    )
     if not clips:
         message = f"{root}: {name} has no clip with an emotion and a speaker; take an emotion corpus"
         raise InputError(message)
     return Corpus(name, home, clips)
+
+
+def _known(corpus: Corpus, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the classes that a corpus has.
+
+    Raises:
+        InputError: none of them.
+    """
+    known = tuple(name for name in classes if name in corpus.emotions)
+    if not known:
+        message = f"{corpus.root}: {corpus.name} has {', '.join(corpus.emotions)}; expected one of {', '.join(classes)}"
+        raise InputError(message)
+    return known
 
 
 def _levelled(trial: Trial, corpus: Corpus) -> Corpus:
@@ -162,9 +215,11 @@ def _folds(trial: Trial, target: Corpus, sources: Sequence[Corpus]) -> tuple[Fol
     rule = trial.spec.corpora
     if trial.protocol == "cross":
         return across_corpora(sources, target, rule, both_ways=trial.both_ways)
-    return within_corpus(trial.protocol, target, rule, trial.folds)
+    return taught_besides(within_corpus(trial.protocol, target, rule, trial.folds), target, sources)
 
 
-def _words(spec: SystemSpec, place: Place) -> Manifest:
-    name, root = place
+def _words(spec: SystemSpec, trial: Trial) -> Manifest:
+    name, root = trial.words
+    if trial.more_words:
+        return within(spec, (trial.words, *trial.more_words), (trial.folder / "quiet").resolve())
     return keyword_manifest(spec, name, root.resolve())

@@ -42,7 +42,7 @@ def build_acoustic(spec: SystemSpec, batch_size: int | None = None) -> keras.Mod
     x = squeeze_excite(x, "tokens_se", acoustic.gates)
     for index in range(acoustic.blocks):
         x = _block(x, acoustic, f"block{index}")
-    return keras.Model(inputs, embed(_pool(x, acoustic), acoustic.embedding), name="acoustic")
+    return keras.Model(inputs, _pool(embed(x, acoustic.embedding), acoustic), name="acoustic")
 
 
 def _block(x: Tensor, acoustic: AcousticSpec, name: str) -> Tensor:
@@ -60,7 +60,7 @@ def _pool(x: Tensor, acoustic: AcousticSpec) -> Tensor:
     """All tokens into one, (B, T, F, C) → (B, 1, 1, C): their mean, or their mean weighted by a gate.
 
     The gate is frame-level attention (as in the multi-loss recipe, arXiv 2512.04551) without the softmax over
-    frames, which would need a transpose; the BatchNorm behind it takes the scale.
+    frames, which would need a transpose; the classifier behind it takes the scale.
     """
     if acoustic.pooling == "attention":
         weights = gate(x, int(x.shape[-1]), "pool_weights", acoustic.gates)

@@ -33,8 +33,8 @@ def build_keyword(spec: SystemSpec, batch_size: int | None = None) -> keras.Mode
         # Every second block halves the map and widens: 1, 2, 2, 3, 3, … times the stem's width.
         stride = 1 + index % 2
         x = _residual(x, width * (1 + (index + 1) // 2), stride, f"block{index}", spec.keyword.gates)
-    x = layers.GlobalAveragePooling2D(keepdims=True, name="pool")(x)
-    return keras.Model(inputs, embed(x, spec.keyword.embedding), name="keyword")
+    x = layers.GlobalAveragePooling2D(keepdims=True, name="pool")(embed(x, spec.keyword.embedding))
+    return keras.Model(inputs, x, name="keyword")
 
 
 def _residual(x: Tensor, channels: int, stride: int, name: str, gates: Gates) -> Tensor:

@@ -71,9 +71,11 @@ def squeeze_excite(x: Tensor, name: str, gates: Gates = "logistic", reduction: i
 
 
 def embed(x: Tensor, size: int) -> Tensor:
-    """The embedding that fusion reads: 1x1 convolution and ReLU6 on a pooled (B, 1, 1, C) → (B, 1, 1, size).
+    """What is pooled into the embedding that fusion reads: 1x1 convolution and ReLU6, (B, H, W, C) → (B, H, W, size).
 
-    ReLU6 bounds the range, so that one uint8 scale serves every input.
+    ReLU6 bounds the range, so that one uint8 scale serves every input. It comes before the pooling, not behind: TFLM
+    and LiteRT round a MEAN differently, by one step, and a convolution behind it adds up the steps of all its inputs
+    (6 steps of the embedding on a trained acoustic net, 2 to 3 this way).
     """
     x = conv(x, size, 1, "embedding")
     return layers.ReLU(max_value=6.0, name="embedding")(x)

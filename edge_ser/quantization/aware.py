@@ -30,6 +30,7 @@ from edge_ser.spec import QuantizationSpec
 from edge_ser.training.examples import Epochs
 from edge_ser.training.loop import LOG, WEIGHTS
 from edge_ser.training.objective import classifier_of, make_loss, make_optimizer, training_model
+from edge_ser.training.vad import restore_vad_head, save_vad_head
 
 RANGES = "ranges.json"
 
@@ -65,15 +66,17 @@ def train_aware(
     whole = with_classifier(net, epochs.classes, dropout)
     whole.load_weights(weights)
     quantized = fake_quantized(net, measure_ranges(net, calibration))
-    model = training_model(quantized, epochs.classes, dropout, recipe.loss)
+    model = training_model(quantized, epochs.classes, dropout, recipe.loss, epochs.lesson)
     head = model.get_layer("classifier")
     head.set_weights(whole.get_layer("classifier").get_weights())
+    restore_vad_head(model, weights.parent)
     steps = math.ceil(len(epochs.examples) / recipe.batch_size)
     rate = keras.optimizers.schedules.CosineDecay(
         quantization.aware_learning_rate, steps * quantization.aware_epochs
     )
     model.compile(
-        optimizer=make_optimizer(rate, recipe.weight_decay), loss=make_loss(recipe.loss, epochs.classes)
+        optimizer=make_optimizer(rate, recipe.weight_decay),
+        loss=make_loss(recipe.loss, epochs.classes, epochs.lesson),
     )
     (folder / LOG).unlink(missing_ok=True)
     for epoch in range(quantization.aware_epochs):
@@ -87,6 +90,7 @@ def train_aware(
         advance(1)
     unfold(quantized, net)
     whole.get_layer("classifier").set_weights(classifier_of(model).get_layer("classifier").get_weights())
+    save_vad_head(model, folder)
     save_ranges(folder / RANGES, align_means(net, ranges_of(quantized)))
     with replacing(folder / WEIGHTS) as beside:
         partial = beside.with_name(f"partial-{WEIGHTS}")

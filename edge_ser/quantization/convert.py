@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from edge_ser.errors import CheckError
 from edge_ser.files import read_json, write_json
-from edge_ser.spec import SystemSpec
+from edge_ser.spec import FLOAT_ONLY_MIXING, SystemSpec
 from edge_ser.spec_file import spec_from_dict
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ class Converted:
         int8: the file that ships: int8 inside, uint8 at the borders.
         float32: the same net in float, for comparison only.
         keras_difference: largest difference between Keras and the float file on the calibration inputs.
-        aware_difference_lsb: largest difference between the fake-quantised net and the int8 file's output on
-            calibration inputs, in steps of that output; ``None`` without quantisation-aware training.
+        fake_quant_difference_lsb: largest difference between the fake-quantised Keras net and the int8 file's output
+            on calibration inputs, in steps of that output; ``None`` for the float-only attention.
     """
 
     int8: bytes
     float32: bytes
     keras_difference: float
-    aware_difference_lsb: int | None = None
+    fake_quant_difference_lsb: int | None
 
 
 def convert_net(
@@ -102,7 +102,7 @@ def convert_net(
             int8=(place / "int8.tflite").read_bytes(),
             float32=(place / "float32.tflite").read_bytes(),
             keras_difference=difference,
-            aware_difference_lsb=result["aware_difference_lsb"],
+            fake_quant_difference_lsb=result["fake_quant_difference_lsb"],
         )
 
 
@@ -132,7 +132,7 @@ def _convert(request: Path) -> None:
     from edge_ser.networks.keyword import build_keyword
     from edge_ser.networks.layers import with_classifier
     from edge_ser.quantization.aware import load_ranges
-    from edge_ser.quantization.fake_quant import fake_quantized
+    from edge_ser.quantization.fake_quant import align_means, fake_quantized, measure_ranges
 
     asked = read_json(request)
     spec = spec_from_dict(asked["spec"], source="convert request")
@@ -143,8 +143,16 @@ def _convert(request: Path) -> None:
     with_classifier(net, classes, 0.0).load_weights(asked["weights"])
 
     float32 = tf.lite.TFLiteConverter.from_keras_model(net).convert()
-    # Fake-quantised nodes tell the converter their ranges; it measures only what has none, which here is nothing.
-    quantized = fake_quantized(net, load_ranges(Path(asked["ranges"]))) if "ranges" in asked else None
+    # Fake-quantised nodes tell the converter their ranges; it measures only what has none, which here is nothing. Left
+    # to itself it would take the same extremes, but for those of means, which runtimes would then round differently.
+    quantized = None
+    if asked["net"] == "keyword" or spec.acoustic.mixing != FLOAT_ONLY_MIXING:
+        quantized = fake_quantized(
+            net,
+            load_ranges(Path(asked["ranges"]))
+            if "ranges" in asked
+            else align_means(net, measure_ranges(net, calibration)),
+        )
     converter = tf.lite.TFLiteConverter.from_keras_model(quantized or net)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: _representative(calibration)
@@ -168,7 +176,9 @@ def _convert(request: Path) -> None:
     (request.parent / "int8.tflite").write_bytes(int8)
     result = {
         "keras_difference": difference,
-        "aware_difference_lsb": None if quantized is None else _difference_lsb(quantized, int8, calibration),
+        "fake_quant_difference_lsb": None
+        if quantized is None
+        else _difference_lsb(quantized, int8, calibration),
     }
     write_json(request.parent / "result.json", result)
 

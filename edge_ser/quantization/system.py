@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_ser.bundle_controls import ControlHead, Controls, control_members
 from edge_ser.errors import CheckError
 from edge_ser.frontend.tables import make_tables
 from edge_ser.integer_head import IntegerHead, Quantized, make_integer_head
@@ -17,6 +18,7 @@ from edge_ser.npz import npz_bytes
 from edge_ser.quantization.convert import Converted, NetName, convert_net
 from edge_ser.quantization.layer_error import LayerError, layer_errors, output_shift
 from edge_ser.spec import FLOAT_ONLY_MIXING, SystemSpec
+from edge_ser.training.fusion import FloatHead
 from edge_ser.training.system import FloatSystem, calibration_features, ranges_file, weights_file
 
 _ERROR_INPUTS = 16
@@ -33,6 +35,7 @@ class QuantizedSystem:
         words: keyword head.
         fusion: fusion head.
         errors: per-layer error by net.
+        controls: heads that say what the keywords are worth; ``None`` where the training left none.
     """
 
     keyword: Converted
@@ -40,6 +43,7 @@ class QuantizedSystem:
     words: IntegerHead
     fusion: IntegerHead
     errors: dict[str, tuple[LayerError, ...]]
+    controls: Controls | None = None
 
     def members(self, spec: SystemSpec) -> dict[str, bytes]:
         """The members of a bundle that compute: both nets, the front end's tables, the integer heads."""
@@ -49,6 +53,7 @@ class QuantizedSystem:
             "acoustic.tflite": self.acoustic.int8,
             "frontend_tables.npz": npz_bytes(make_tables(spec.frontend).to_arrays()),
             "fusion.npz": npz_bytes(heads),
+            **(control_members(self.controls) if self.controls is not None else {}),
         }
 
     def report(self) -> dict[str, Any]:
@@ -59,9 +64,9 @@ class QuantizedSystem:
                 "keyword": self.keyword.keras_difference,
                 "acoustic": self.acoustic.keras_difference,
             },
-            "aware_difference_lsb": {
-                "keyword": self.keyword.aware_difference_lsb,
-                "acoustic": self.acoustic.aware_difference_lsb,
+            "fake_quant_difference_lsb": {
+                "keyword": self.keyword.fake_quant_difference_lsb,
+                "acoustic": self.acoustic.fake_quant_difference_lsb,
             },
             "layers": {
                 net: [{"tensor": row.tensor, "snr_db": row.snr_db} for row in rows]
@@ -101,18 +106,41 @@ def quantize_system(
     acoustic_part = (spec.acoustic.embedding, output_of(acoustic.int8))
     keyword_shift = output_shift(keyword.float32, keyword.int8, keyword_inputs)
     acoustic_shift = output_shift(acoustic.float32, acoustic.int8, acoustic_inputs)
-    words, fusion = system.words, system.fusion
-    fusion_bias = fusion.bias + fusion.weights @ np.concatenate([acoustic_shift, keyword_shift])
+    words = system.words
+    shift, inputs = np.concatenate([acoustic_shift, keyword_shift]), [acoustic_part, keyword_part]
     return QuantizedSystem(
         keyword=keyword,
         acoustic=acoustic,
         words=make_integer_head(words.weights, words.bias + words.weights @ keyword_shift, [keyword_part]),
-        fusion=make_integer_head(fusion.weights, fusion_bias, [acoustic_part, keyword_part]),
+        fusion=_fused(system.fusion, shift, inputs),
         errors={
             "keyword": layer_errors(keyword.float32, keyword.int8, keyword_inputs[:_ERROR_INPUTS]),
             "acoustic": layer_errors(acoustic.float32, acoustic.int8, acoustic_inputs[:_ERROR_INPUTS]),
         },
+        controls=_controls(system, shift, inputs),
     )
+
+
+def _fused(
+    head: FloatHead, shift: NDArray[np.float64], inputs: Sequence[tuple[int, Quantized]]
+) -> IntegerHead:
+    """A head on both embeddings in integers; ``shift`` is what rounding moved the embeddings by on average."""
+    return make_integer_head(head.weights, head.bias + head.weights @ shift, inputs)
+
+
+def _controls(
+    system: FloatSystem, shift: NDArray[np.float64], inputs: Sequence[tuple[int, Quantized]]
+) -> Controls | None:
+    """The control heads, made as the fusion head is."""
+    if not system.controls:
+        return None
+    silent = np.zeros((len(system.alone.bias), system.spec.keyword.embedding))
+    alone = FloatHead(np.hstack([system.alone.weights, silent]), system.alone.bias)
+    heads = [
+        ControlHead(_fused(head, shift, inputs), head.weights, head.bias)
+        for head in (alone, *system.controls)
+    ]
+    return Controls(heads[0], tuple(heads[1:]))
 
 
 def _converted(spec: SystemSpec, net: NetName, folder: Path, calibration: NDArray[np.uint8]) -> Converted:

@@ -10,9 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ser.audio import Segment, segments, stream_audio
+from edge_ser.averaging import (
+    Steps,
+    abstains,
+    average_shares,
+    probabilities_of,
+    shares_to_probabilities,
+)
 from edge_ser.bundle import Bundle
 from edge_ser.errors import InputError
-from edge_ser.frontend.net_input import NetInput
+from edge_ser.frontend.net_input import NetInput, acoustic_input
 from edge_ser.frontend.tables import FrontendTables
 from edge_ser.integer_head import IntegerHead
 from edge_ser.runtime.interpreters import LiteRtNet, Net
@@ -33,6 +40,7 @@ class Decision:
         scores: probability per class, in the order of the bundle's labels.
         logits: the integer scores behind them, int32 (classes,).
         keyword: the keyword heard most clearly, or ``None``.
+        abstained: the best class is less probable than the spec wants; ``emotion`` is then a guess.
     """
 
     start_s: float
@@ -41,6 +49,22 @@ class Decision:
     scores: tuple[float, ...]
     logits: NDArray[np.int32]
     keyword: str | None
+    abstained: bool = False
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What the system says of a whole recording.
+
+    Attributes:
+        emotion: the most probable class.
+        scores: probability per class, in the order of the bundle's labels.
+        abstained: the best class is less probable than the spec wants; ``emotion`` is then a guess.
+    """
+
+    emotion: str
+    scores: tuple[float, ...]
+    abstained: bool
 
 
 @dataclass(frozen=True)
@@ -79,6 +103,7 @@ class Pipeline:
         self._net_input = net_input
         self._acoustic = acoustic
         self._keyword = keyword
+        self._steps = Steps.of_scale(fusion.scale)
 
     def features(self, samples: NDArray[np.int16]) -> NDArray[np.uint8]:
         """uint8 (n, frames, channels) of int16 (n, segment samples)."""
@@ -90,15 +115,19 @@ class Pipeline:
         windows = np.stack([features[:, at : at + length] for at in self.spec.keyword_starts], axis=1)
         count, per_segment = windows.shape[:2]
         keyword = self._keyword.embed(windows.reshape(count * per_segment, *windows.shape[2:]))
+        heard = acoustic_input(features, self.spec.acoustic.normalisation)
         return Embeddings(
-            acoustic=self._acoustic.embed(features), keyword_windows=keyword.reshape(count, per_segment, -1)
+            acoustic=self._acoustic.embed(heard), keyword_windows=keyword.reshape(count, per_segment, -1)
         )
 
     def decide(self, segment: Segment) -> Decision:
         """What the system says of one segment."""
         embeddings = self.embeddings(self.features(segment.samples[np.newaxis]))
         logits = self.fusion.scores(embeddings.fused)[0]
-        scores = self.fusion.probabilities(logits[np.newaxis])[0]
+        if self.spec.decision.averaging == "mean":
+            scores, abstained = self.fusion.probabilities(logits[np.newaxis])[0], False
+        else:
+            scores, abstained = self._judged(logits[np.newaxis], np.array([segment.end_s - segment.start_s]))
         return Decision(
             start_s=segment.start_s,
             end_s=segment.end_s,
@@ -106,7 +135,31 @@ class Pipeline:
             scores=tuple(float(score) for score in scores),
             logits=logits,
             keyword=self._heard(embeddings.keyword_windows[0]),
+            abstained=abstained,
         )
+
+    def recording(self, decisions: Iterable[Decision]) -> Recording:
+        """What the system says of a whole recording, from what it said of its segments (at least one)."""
+        decided = list(decisions)
+        seconds = np.array([decision.end_s - decision.start_s for decision in decided])
+        scores, abstained = self._judged(np.stack([decision.logits for decision in decided]), seconds)
+        return Recording(
+            emotion=self.spec.acoustic.classes[int(scores.argmax())],
+            scores=tuple(float(score) for score in scores),
+            abstained=abstained,
+        )
+
+    def probabilities(self, logits: NDArray[np.int32], seconds: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Probabilities of a recording.
+
+        Args:
+            logits: the integer scores of its segments, int32 (n, classes).
+            seconds: audio in each segment (n,).
+
+        Returns:
+            float64 (classes,), summing to 1.
+        """
+        return self._judged(logits, seconds)[0]
 
     def segments(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Segment]:
         """Cut audio into the spec's segments."""
@@ -123,6 +176,17 @@ class Pipeline:
         """
         for segment in self.segments(stream_audio(path, self.spec.frontend.sample_rate_hz)):
             yield self.decide(segment)
+
+    def _judged(
+        self, logits: NDArray[np.int32], seconds: NDArray[np.floating]
+    ) -> tuple[NDArray[np.float64], bool]:
+        """Probabilities (classes,) of segments taken together, and whether the best of them is too small."""
+        decision = self.spec.decision
+        if decision.averaging == "entropy":
+            shares = average_shares(self._steps.below_best(logits), seconds)
+            return shares_to_probabilities(shares), abstains(shares, decision.abstain)
+        real = logits.astype(np.float64) * self.fusion.scale
+        return probabilities_of(decision.averaging, real, seconds), False
 
     def _heard(self, windows: NDArray[np.uint8]) -> str | None:
         probabilities = self.words.probabilities(self.words.scores(windows))
@@ -156,11 +220,3 @@ def load_pipeline(bundle: Bundle) -> Pipeline:
             message = f"fusion.npz: {name} weights are {found}; the nets and labels expect {expected[name]}"
             raise InputError(message)
     return Pipeline(spec, NetInput(tables), acoustic, keyword, fusion, words)
-
-
-def recording_scores(decisions: Iterable[Decision]) -> NDArray[np.float64]:
-    """Integer scores of a whole recording: the segments' mean, weighted by how much audio each holds; (classes,)."""
-    decided = list(decisions)
-    seconds = [decision.end_s - decision.start_s for decision in decided]
-    mean: NDArray[np.float64] = np.average([decision.logits for decision in decided], axis=0, weights=seconds)
-    return mean

@@ -31,9 +31,12 @@ from edge_ser.augment import (
 from edge_ser.corpora.clip import Clip
 from edge_ser.errors import InputError
 from edge_ser.files import replacing
-from edge_ser.frontend.net_input import NetInput
+from edge_ser.frontend.net_input import NetInput, acoustic_input
 from edge_ser.frontend.tables import make_tables
-from edge_ser.spec import AugmentSpec, FrontendSpec, RecipeSpec
+from edge_ser.spec import AugmentSpec, FrontendSpec, Normalisation, RecipeSpec
+from edge_ser.training.affect import AffectTargets
+from edge_ser.training.lessons import Lesson
+from edge_ser.training.rebalance import Rebalance
 
 Features = NDArray[np.uint8]
 
@@ -268,6 +271,10 @@ class Epochs:
             stopped training resumes as if it had not been stopped.
         centred: place short clips in the middle of the window (keywords) instead of at its start (segments).
         targets: float32 (examples, classes), what each example is taught as; ``None`` is its label alone.
+        affect: what the heads that exist in training only are taught; ``None`` where there are none.
+        rebalance: who is drawn oftener and heard in other voices; ``None`` draws every example once.
+        lesson: what a teacher says of each example as recorded; ``None`` where there is none.
+        normalisation: what is done to features before the net.
     """
 
     examples: Sequence[Example]
@@ -278,13 +285,22 @@ class Epochs:
     seed: int
     centred: bool
     targets: NDArray[np.float32] | None = None
+    affect: AffectTargets | None = None
+    rebalance: Rebalance | None = None
+    lesson: Lesson | None = None
+    normalisation: Normalisation = "none"
 
     def epoch(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """Inputs (n, frames, channels, 1) in 0..1, soft targets (n, classes) and weights (n,), shuffled."""
+        """Inputs (n, frames, channels, 1) in 0..1, soft targets (n, classes) and weights (n,), shuffled.
+
+        Where there is :attr:`affect`, its columns lie behind the targets', mixed as they are; where there is a
+        :attr:`lesson`, its values lie behind them all.
+        """
         rng = np.random.default_rng([self.seed, number])
         augment = self.recipe.augment
         slack = round(augment.time_shift_s * 1000 / self.frontend.step_ms)
-        order = rng.permutation(len(self.examples))
+        again = self.rebalance
+        order = rng.permutation(len(self.examples)) if again is None else again.order(rng)
         batch = np.stack([self._one(self.examples[index], slack, rng) for index in order])
         labels = np.array([self.examples[index].label for index in order])
         if augment.gain_db:
@@ -292,6 +308,8 @@ class Epochs:
         if augment.vtlp:
             centres_hz = channel_centres_hz(self.frontend)
             batch = warp_channels(batch, rng, centres_hz, self.frontend.sample_rate_hz, augment.vtlp)
+        if again is not None:
+            batch = again.change_voices(batch, order, rng, self.frontend)
         if augment.time_warp_frames:
             batch = warp_time(batch, rng, augment.time_warp_frames)
         taught = (
@@ -299,6 +317,10 @@ class Epochs:
         )
         smoothing = self.recipe.label_smoothing
         targets = taught * np.float32(1 - smoothing) + np.float32(smoothing / self.classes)
+        if self.affect is not None:
+            targets = np.hstack([targets, self.affect.columns(number)[order]])
+        if self.lesson is not None:
+            targets = np.hstack([targets, self.lesson.values[order]])
         if augment.energy_mixup:
             batch, targets = energy_mixup(
                 batch,
@@ -321,7 +343,7 @@ class Epochs:
         weights = (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[labels].astype(
             np.float32
         )
-        inputs = batch.astype(np.float32)
+        inputs = acoustic_input(batch, self.normalisation).astype(np.float32)
         if augment.mixup:
             inputs, targets = mixup(inputs, targets, rng, augment.mixup)
         return inputs[..., np.newaxis] / np.float32(255), targets, weights

@@ -10,16 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+from edge_ser.files import replacing
+
 Floats = NDArray[np.float64]
 
 _NONE = "none"
 """The candidate that leaves the keywords out."""
+
+COVERAGES = (0.95, 0.9, 0.8, 0.7, 0.5)
+"""Shares of the recordings that a threshold shall leave something to be said about."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,18 @@ class FloatHead:
         """(n, inputs) → (n, classes)."""
         result: Floats = inputs.astype(np.float64) @ self.weights.T + self.bias
         return result
+
+    def save(self, path: Path) -> None:
+        """Write the head to an npz file, in one step; its folder is made where there is none."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as beside, beside.open("wb") as file:
+            np.savez(file, weights=self.weights, bias=self.bias)
+
+
+def load_head(path: Path) -> FloatHead:
+    """Read what :meth:`FloatHead.save` wrote."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return FloatHead(weights=arrays["weights"], bias=arrays["bias"])
 
 
 @dataclass(frozen=True)
@@ -74,6 +92,27 @@ def fit_fusion(
         The head and how it was chosen.
     """
     logits = acoustic.logits(acoustic_embeddings)
+    return fit_on_logits(acoustic, logits, keyword_embeddings, labels, speakers, penalties)
+
+
+def fit_on_logits(
+    acoustic: FloatHead,
+    logits: Floats,
+    keyword_embeddings: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    speakers: Sequence[str],
+    penalties: Sequence[float],
+) -> FusionFit:
+    """:func:`fit_fusion` on logits, which need not be of the acoustic net that the head goes with.
+
+    Args:
+        acoustic: the classifier that the head is made from.
+        logits: float64 (n, classes), of acoustic nets that never heard the row's speaker.
+        keyword_embeddings: (n, keyword inputs).
+        labels: int (n,).
+        speakers: who speaks, per row.
+        penalties: L2 penalties on the keyword weights to choose from.
+    """
     # Standardised for the fit, so that one penalty suits every embedding; undone in the weights below.
     mean, spread = keyword_embeddings.mean(axis=0), keyword_embeddings.std(axis=0) + 1e-3
     words = (keyword_embeddings.astype(np.float64) - mean) / spread
@@ -91,6 +130,21 @@ def fit_fusion(
     )
     means = {name: round(float(values.mean()), 6) for name, values in losses.items()}
     return FusionFit(head=head, temperature=1 / sharpness, penalty=penalty, held_out_loss=means)
+
+
+def coverage_thresholds(probabilities: Floats) -> dict[str, float]:
+    """Thresholds of abstaining, chosen on validation speakers.
+
+    Args:
+        probabilities: float64 (n, classes) of the validation recordings, n at least 1.
+
+    Returns:
+        By share of recordings, as text (``"0.9"``): the probability that the best class of that share of them has
+        at least. The head was fitted on the same speakers, so that others may keep a little less.
+    """
+    best = np.sort(probabilities.max(axis=1))[::-1]
+    kept = {share: max(1, round(share * len(best))) for share in COVERAGES}
+    return {f"{share:g}": round(float(best[count - 1]), 5) for share, count in kept.items()}
 
 
 def _choose(losses: Mapping[str, Floats]) -> str:

@@ -18,6 +18,7 @@ from edge_ser.files import replacing
 from edge_ser.spec import RecipeSpec
 from edge_ser.training.examples import Epochs
 from edge_ser.training.objective import classifier_of, make_loss, make_optimizer, training_model
+from edge_ser.training.vad import save_vad_head
 
 CHECKPOINT = "checkpoint.keras"
 WEIGHTS = "weights.weights.h5"
@@ -41,6 +42,7 @@ def train_net(
     seed: int,
     folder: Path,
     advance: Callable[[int], None],
+    begin: Callable[[keras.Model], None] | None = None,
 ) -> keras.Model:
     """Train a net with its classifier; the last epoch is kept, so nothing is selected on any speaker.
 
@@ -55,6 +57,7 @@ def train_net(
         seed: of dropout; the batches have their own.
         folder: takes the checkpoint, the log and at the end the weights.
         advance: called with 1 for every epoch done, those done before included.
+        begin: gives a new model the weights that it starts from; ``None`` leaves them random.
 
     Returns:
         The trained model with classifier; its weights are in ``folder / WEIGHTS``.
@@ -69,12 +72,15 @@ def train_net(
         done = int(model.optimizer.iterations.numpy()) // steps
     else:
         log.unlink(missing_ok=True)
-        model = training_model(net, epochs.classes, dropout, recipe.loss)
+        model = training_model(net, epochs.classes, dropout, recipe.loss, epochs.lesson)
+        if begin is not None:
+            begin(model)
         rate = keras.optimizers.schedules.CosineDecay(
             0.0, steps * recipe.epochs, warmup_target=recipe.learning_rate, warmup_steps=steps
         )
         model.compile(
-            optimizer=make_optimizer(rate, recipe.weight_decay), loss=make_loss(recipe.loss, epochs.classes)
+            optimizer=make_optimizer(rate, recipe.weight_decay),
+            loss=make_loss(recipe.loss, epochs.classes, epochs.lesson),
         )
     classifier = classifier_of(model)
     advance(done)
@@ -98,6 +104,7 @@ def train_net(
         with log.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
         advance(1)
+    save_vad_head(model, folder)
     with replacing(folder / WEIGHTS) as beside:
         partial = beside.with_name(f"partial-{WEIGHTS}")
         classifier.save_weights(partial)

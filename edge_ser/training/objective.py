@@ -1,7 +1,8 @@
 """What training minimises, and the model that gives the loss what it needs.
 
 Multi-loss learning (arXiv 2512.04551) adds focal, centre and supervised contrastive loss to the divergence from the
-target. All of them are for training only: what is deployed is the net below the classifier.
+target; EmoSphere-SER (arXiv 2505.19693) adds valence, arousal, dominance and their octants. All of them are for
+training only: what is deployed is the net below the classifier.
 """
 
 from __future__ import annotations
@@ -13,15 +14,21 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from edge_ser.corpora.affect import DIMENSIONS, OCTANTS
 from edge_ser.networks.layers import Tensor, with_classifier
 from edge_ser.spec import LossSpec
+from edge_ser.training.affect import OCTANT, RATED, VAD
+from edge_ser.training.lessons import Lesson
+from edge_ser.training.vad import VAD_HEAD, ccc_loss
 
 _CENTRES = "class_centres"
 _FAR = -1e9
 """Added to a logit that must not count."""
 
 
-def training_model(net: keras.Model, classes: int, dropout: float, loss: LossSpec) -> keras.Model:
+def training_model(
+    net: keras.Model, classes: int, dropout: float, loss: LossSpec, lesson: Lesson | None = None
+) -> keras.Model:
     """The net with its classifier and, where the loss asks for them, with distances and directions beside it.
 
     Args:
@@ -29,19 +36,32 @@ def training_model(net: keras.Model, classes: int, dropout: float, loss: LossSpe
         classes: how many.
         dropout: share of the embedding dropped before the classifier.
         loss: what will be minimised.
+        lesson: what a teacher teaches beside that.
 
     Returns:
-        A model to float32 (B, classes), the logits, or (B, 2 classes + E): logits, half the squared distance to the
-        centre of every class, the embedding at length 1. :func:`classifier_of` gives the part that is kept.
+        A model to float32 (B, classes), the logits, and behind them what the loss asks for: valence, arousal,
+        dominance (3), logits of the octants (8), half the squared distance to the centre of every class (classes),
+        the embedding at length 1 (E), a guess of the teacher's vector (K). :func:`classifier_of` gives the part that
+        is kept.
     """
     model = with_classifier(net, classes, dropout)
-    if not _needs_embedding(loss):
+    beside = []
+    dropped = model.get_layer("embedding_dropout").output
+    if loss.ccc > 0:
+        beside.append(layers.Dense(len(DIMENSIONS), name=VAD_HEAD)(dropped))
+    if loss.octant > 0:
+        beside.append(layers.Dense(OCTANTS, name="octant_head")(dropped))
+    if _needs_embedding(loss):
+        embedding = model.get_layer("flat_embedding").output
+        beside.append(ClassCentres(classes, name=_CENTRES)(embedding))
+        beside.append(layers.UnitNormalization(name="directions")(embedding))
+    if lesson is not None and lesson.form == "vector":
+        vector = layers.Dense(lesson.values.shape[1], name="teacher_vector")
+        beside.append(vector(model.get_layer("flat_embedding").output))
+    if not beside:
         return model
-    embedding = model.get_layer("flat_embedding").output
-    distances = ClassCentres(classes, name=_CENTRES)(embedding)
-    directions = layers.UnitNormalization(name="directions")(embedding)
-    beside = layers.Concatenate(name="objective")([model.output, distances, directions])
-    return keras.Model(model.input, beside, name=f"{net.name}_objective")
+    together = layers.Concatenate(name="objective")([model.output, *beside])
+    return keras.Model(model.input, together, name=f"{net.name}_objective")
 
 
 def classifier_of(model: keras.Model) -> keras.Model:
@@ -49,8 +69,16 @@ def classifier_of(model: keras.Model) -> keras.Model:
     return keras.Model(model.input, model.get_layer("classifier").output, name=f"{model.name}_classifier")
 
 
-def make_loss(loss: LossSpec, classes: int) -> keras.losses.Loss:
-    """The loss of a :func:`training_model` against soft targets (B, classes)."""
+def make_loss(loss: LossSpec, classes: int, lesson: Lesson | None = None) -> keras.losses.Loss:
+    """The loss of a :func:`training_model` against soft targets (B, classes).
+
+    Where the loss has a ``ccc`` or an ``octant`` term, the columns of
+    :meth:`edge_ser.training.affect.AffectTargets.columns` lie behind the targets; where there is a lesson, its values
+    lie behind them all.
+    """
+    if lesson is not None:
+        size = lesson.values.shape[1]
+        return TaughtLoss(classes, lesson.form, size, lesson.weight, lesson.temperature, asdict(loss))
     if loss == LossSpec(focal_gamma=loss.focal_gamma, temperature=loss.temperature):
         return keras.losses.CategoricalCrossentropy(from_logits=True)
     return MultiLoss(classes, **asdict(loss))
@@ -112,32 +140,95 @@ class MultiLoss(keras.losses.Loss):  # type: ignore[misc]
         centre: float,
         contrastive: float,
         temperature: float,
+        ccc: float,
+        octant: float,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.classes = classes
-        self.spec = LossSpec(divergence, focal, focal_gamma, centre, contrastive, temperature)
+        self.spec = LossSpec(
+            divergence, focal, focal_gamma, centre, contrastive, temperature, ccc=ccc, octant=octant
+        )
 
     def call(self, targets: Tensor, outputs: Tensor) -> Tensor:
-        """Loss per clip (B,) of targets (B, classes) and the outputs of :func:`training_model`."""
+        """Loss per clip (B,) of the targets of :func:`make_loss` and the outputs of :func:`training_model`."""
         spec, classes = self.spec, self.classes
         targets = tf.cast(targets, outputs.dtype)
+        targets, affect = targets[:, :classes], targets[:, classes:]
         log_p = tf.nn.log_softmax(outputs[:, :classes])
         total = spec.divergence * tf.reduce_sum(tf.math.xlogy(targets, targets) - targets * log_p, axis=1)
         if spec.focal > 0:
             doubt = (1 - tf.exp(log_p)) ** spec.focal_gamma
             total += spec.focal * tf.reduce_sum(-targets * doubt * log_p, axis=1)
+        rest = outputs[:, classes:]
+        if spec.ccc > 0:
+            rated, predicted, rest = affect[:, RATED], rest[:, : len(DIMENSIONS)], rest[:, len(DIMENSIONS) :]
+            # The same for every clip of the batch: a concordance is one of the batch.
+            total += spec.ccc * ccc_loss(predicted, tf.math.divide_no_nan(affect[:, VAD], rated), rated)
+        if spec.octant > 0:
+            log_octants, rest = tf.nn.log_softmax(rest[:, :OCTANTS]), rest[:, OCTANTS:]
+            total -= spec.octant * tf.reduce_sum(affect[:, OCTANT] * log_octants, axis=1)
         if spec.centre > 0:
-            total += spec.centre * tf.reduce_sum(targets * outputs[:, classes : 2 * classes], axis=1)
+            total += spec.centre * tf.reduce_sum(targets * rest[:, :classes], axis=1)
         if spec.contrastive > 0:
             total += spec.contrastive * contrastive(
-                outputs[:, 2 * classes :], tf.argmax(targets, axis=1), spec.temperature
+                rest[:, classes:], tf.argmax(targets, axis=1), spec.temperature
             )
         return total
 
     def get_config(self) -> dict[str, Any]:
         """What makes the loss again."""
         return {**super().get_config(), "classes": self.classes, **asdict(self.spec)}
+
+
+@keras.saving.register_keras_serializable("edge_ser")
+class TaughtLoss(keras.losses.Loss):  # type: ignore[misc]
+    """The labels' loss and a teacher's term, one value per clip before the reduction.
+
+    With classes the term is ``T**2`` times the divergence of the student's from the teacher's probabilities, both
+    softened by T, so that its gradient keeps its size whatever T is (Hinton et al., arXiv 1503.02531, section 2). With
+    a vector it is 1 - cosine.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        form: str,
+        size: int,
+        weight: float,
+        temperature: float,
+        labels: dict[str, Any],
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.classes, self.form, self.size = classes, form, size
+        self.weight, self.temperature = weight, temperature
+        self.spec = LossSpec(**labels)
+        self.labels = make_loss(self.spec, classes)
+
+    def call(self, targets: Tensor, outputs: Tensor) -> Tensor:
+        """Loss per clip (B,) of the targets of :func:`make_loss` and the outputs of :func:`training_model`."""
+        targets, taught = targets[:, : -self.size], tf.cast(targets[:, -self.size :], outputs.dtype)
+        if self.form == "vector":
+            outputs, guessed = outputs[:, : -self.size], outputs[:, -self.size :]
+            cosine = tf.reduce_sum(tf.math.l2_normalize(guessed, 1) * tf.math.l2_normalize(taught, 1), axis=1)
+            term = 1 - cosine
+        else:
+            log_p = tf.nn.log_softmax(outputs[:, : self.classes] / self.temperature)
+            divergence = tf.reduce_sum(tf.math.xlogy(taught, taught) - taught * log_p, axis=1)
+            term = self.temperature**2 * divergence
+        if self.weight == 1:
+            return term
+        return (1 - self.weight) * self.labels.call(targets, outputs) + self.weight * term
+
+    def get_config(self) -> dict[str, Any]:
+        """What makes the loss again."""
+        own = ("classes", "form", "size", "weight", "temperature")
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in own},
+            "labels": asdict(self.spec),
+        }
 
 
 def contrastive(directions: Tensor, labels: Tensor, temperature: float) -> Tensor:

@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ser.audio import read_audio, segments
+from edge_ser.averaging import probabilities_of
 from edge_ser.corpora.clip import Clip
 from edge_ser.frontend.net_input import NetInput
 from edge_ser.frontend.tables import make_tables
-from edge_ser.spec import SystemSpec
+from edge_ser.spec import Averaging, SystemSpec
+
+_UNLIKELIEST = 1e-6
+"""Below the smallest share that is not zero (1/65536), so that a share of nothing has a logarithm, and the lowest."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +47,20 @@ class Segments:
         """The speaker of each segment's clip."""
         return [self.speakers[at] for at in self.clip]
 
-    def per_clip(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Mean of segment logits (n, classes) per clip, weighted by seconds; (clips, classes)."""
+    def per_clip(self, logits: NDArray[np.floating], averaging: Averaging = "mean") -> NDArray[np.float64]:
+        """Segment logits (n, classes) as clip logits (clips, classes): their softmax is the clip's probabilities.
+
+        Args:
+            logits: in nats, float (n, classes).
+            averaging: by which rule, see :mod:`edge_ser.averaging`.
+        """
+        if averaging != "mean":
+            found = np.zeros((len(self.labels), logits.shape[1]))
+            for at in range(len(found)):
+                own = self.clip == at
+                found[at] = probabilities_of(averaging, logits[own].astype(np.float64), self.seconds[own])
+            spread: NDArray[np.float64] = np.log(np.maximum(found, _UNLIKELIEST))
+            return spread
         total = np.zeros((len(self.labels), logits.shape[1]))
         np.add.at(total, self.clip, logits * self.seconds[:, np.newaxis])
         weight = np.bincount(self.clip, weights=self.seconds, minlength=len(self.labels))

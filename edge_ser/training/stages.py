@@ -19,10 +19,15 @@ EXAMPLES_CODE = ("acoustics.py", "audio.py", "augment.py", "frontend", "training
 NET_CODE = (
     "augment.py",
     "networks",
+    "corpora/affect.py",
+    "corpora/votes.py",
+    "training/affect.py",
     "training/examples.py",
     "training/loop.py",
     "training/objective.py",
+    "training/start.py",
     "training/targets.py",
+    "training/vad.py",
 )
 """The source that decides what net is trained on examples."""
 

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 from sklearn.metrics import balanced_accuracy_score
 
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.manifest import Manifest
 from edge_ser.corpora.splits import PARTS, Part
 from edge_ser.errors import InputError
-from edge_ser.files import replacing
+from edge_ser.frontend.net_input import acoustic_input
 from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.networks.keyword import build_keyword
 from edge_ser.networks.layers import with_classifier
 from edge_ser.provenance import code_digest
 from edge_ser.quantization.aware import RANGES, train_aware
 from edge_ser.spec import AugmentSpec, RecipeSpec, SystemSpec
+from edge_ser.teacher_files import find_teachers
 from edge_ser.training import stages
+from edge_ser.training.affect import affect_targets
+from edge_ser.training.alignment import aligned_head
+from edge_ser.training.crossfit import CONTROLS, HeldOut, check_not_heard, cross_fit, fit_with_controls
 from edge_ser.training.examples import (
     Epochs,
     Example,
@@ -34,10 +39,13 @@ from edge_ser.training.examples import (
     place_centred,
     save_examples,
 )
-from edge_ser.training.fusion import FloatHead, fit_fusion
+from edge_ser.training.first_pass import second_pass
+from edge_ser.training.fusion import FloatHead, coverage_thresholds, load_head
 from edge_ser.training.loop import WEIGHTS, Validation, train_net
 from edge_ser.training.segments import Segments, cut_segments
+from edge_ser.training.start import Start
 from edge_ser.training.targets import soft_targets
+from edge_ser.training.teaching import Teaching, hear_teachers, learn_vector
 
 NetName = Literal["keyword", "acoustic"]
 
@@ -51,6 +59,7 @@ _KEYWORD_CONTEXT_S = 0.4
 """Surroundings kept around a word, so that its one-second window holds what the device would hear."""
 
 _KEYWORD_DROPOUT = 0.1
+_HEAD = "head.npz"
 
 
 @dataclass(frozen=True)
@@ -61,8 +70,9 @@ class FloatSystem:
         keyword: the keyword net with its classifier.
         acoustic: the acoustic net with its classifier.
         words: the keyword classifier as a head on the keyword embedding.
-        alone: the acoustic classifier as a head on the acoustic embedding.
+        alone: the acoustic classifier as a head on the acoustic embedding, aligned where the spec asks for it.
         fusion: the head on both embeddings.
+        controls: heads fitted with shuffled keywords, to say what the words are worth; not deployed.
     """
 
     spec: SystemSpec
@@ -71,34 +81,68 @@ class FloatSystem:
     words: FloatHead
     alone: FloatHead
     fusion: FloatHead
+    controls: tuple[FloatHead, ...] = ()
 
     @property
     def params(self) -> int:
         """Parameters that are deployed: both nets (BatchNorm counted as the scale and bias it folds to), two heads."""
-        nets = sum(
-            int(np.prod(weight.shape))
-            for model in (self.keyword, self.acoustic)
-            for layer in model.layers
-            if layer.name != "classifier"
-            for weight in layer.trainable_weights
-        )
+        nets = _net_params(self.keyword) + _net_params(self.acoustic)
         return nets + sum(head.weights.size + head.bias.size for head in (self.words, self.fusion))
 
     def embeddings(self, features: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Acoustic (n, A), and keyword (n, K) as the largest over the windows, of uint8 (n, frames, channels)."""
         length = self.spec.keyword_frames
         windows = [_embed(self.keyword, features[:, at : at + length]) for at in self.spec.keyword_starts]
-        return _embed(self.acoustic, features), np.max(windows, axis=0)
+        heard = acoustic_input(features, self.spec.acoustic.normalisation)
+        return _embed(self.acoustic, heard), np.max(windows, axis=0)
 
     def logits(self, segments: Segments) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Clip logits (clips, classes): fused, and of the acoustic net alone."""
         acoustic, keyword = self.embeddings(segments.features)
         fused = self.fusion.logits(np.hstack([acoustic, keyword]))
-        return segments.per_clip(fused), segments.per_clip(self.alone.logits(acoustic))
+        averaging = self.spec.decision.averaging
+        return segments.per_clip(fused, averaging), segments.per_clip(self.alone.logits(acoustic), averaging)
+
+
+@dataclass(frozen=True)
+class FloatKeyword:
+    """A trained keyword net alone, before quantisation.
+
+    Attributes:
+        spec: the system that it belongs to.
+        keyword: the keyword net with its classifier.
+        words: that classifier as a head on the embedding.
+    """
+
+    spec: SystemSpec
+    keyword: keras.Model
+    words: FloatHead
+
+    @property
+    def params(self) -> int:
+        """Parameters that are deployed: the net (BatchNorm as what it folds to) and the head."""
+        return _net_params(self.keyword) + self.words.weights.size + self.words.bias.size
+
+
+def train_keyword(spec: SystemSpec, words: Manifest, folder: Path, progress: Progress) -> FloatKeyword:
+    """Train the keyword net alone; the same stages as in :func:`train_system`, kept in ``folder``."""
+    _train_keyword(spec, words, folder, progress)
+    keyword = _load(spec, "keyword", folder)
+    return FloatKeyword(spec, keyword, _classifier(keyword))
+
+
+def keyword_calibration(spec: SystemSpec, folder: Path) -> NDArray[np.uint8]:
+    """The keyword net's share of :func:`calibration_features`."""
+    return _calibration(spec, folder, "keyword")
 
 
 def train_system(
-    spec: SystemSpec, emotions: Manifest, words: Manifest, folder: Path, progress: Progress
+    spec: SystemSpec,
+    emotions: Manifest,
+    words: Manifest,
+    folder: Path,
+    progress: Progress,
+    start: Start | None = None,
 ) -> FloatSystem:
     """Train the keyword net, the acoustic net and the fusion head.
 
@@ -108,15 +152,24 @@ def train_system(
         words: clips with a keyword of ``spec.keyword.classes``.
         folder: takes every stage's files; a stopped training resumes from them.
         progress: shows what is going on.
+        start: an acoustic net to start from; ``None`` starts from random weights.
 
     Returns:
         The trained system, also kept in ``folder`` for :func:`load_system`.
+
+    Raises:
+        InputError: a teacher cannot be used, or has heard somebody whom this training tests; or a clip cannot be read.
+        MissingError: a package that a teacher needs is not installed.
     """
+    # Before anything that takes long: most that can be wrong with a teacher shows here.
+    teachers = find_teachers(spec, emotions)
+    teaching = hear_teachers(spec, teachers, emotions.train, folder, progress)
     _train_keyword(spec, words, folder, progress)
     with progress("validation segments", len(emotions.validation)) as advance:
         validation = cut_segments(spec, emotions.validation, advance)
-    _train_acoustic(spec, emotions.train, validation, folder, progress)
-    _fit_fusion(spec, validation, folder)
+    _train_acoustic(spec, emotions.train, validation, folder, progress, start, teaching)
+    _align(spec, emotions.train, folder, progress)
+    _fit_fusion(spec, emotions, validation, folder, progress, start)
     return load_system(spec, folder)
 
 
@@ -126,14 +179,14 @@ def load_system(spec: SystemSpec, folder: Path) -> FloatSystem:
     Raises:
         InputError: the folder holds no finished training of this spec.
     """
-    heads = folder / "fusion" / "head.npz"
-    if not heads.exists():
+    heads = folder / "fusion" / _HEAD
+    if not heads.exists() or (spec.fusion.alignment and not (folder / "aligned" / _HEAD).exists()):
         message = f"{folder}: holds no finished training; run: edge-ser train"
         raise InputError(message)
     acoustic, keyword = _load(spec, "acoustic", folder), _load(spec, "keyword", folder)
-    with np.load(heads, allow_pickle=False) as arrays:
-        fusion = FloatHead(weights=arrays["weights"], bias=arrays["bias"])
-    return FloatSystem(spec, keyword, acoustic, _classifier(keyword), _classifier(acoustic), fusion)
+    alone = _alone(spec, acoustic, folder)
+    controls = tuple(load_head(path) for path in _control_files(folder))
+    return FloatSystem(spec, keyword, acoustic, _classifier(keyword), alone, load_head(heads), controls)
 
 
 def weights_file(spec: SystemSpec, folder: Path, net: NetName) -> Path:
@@ -159,15 +212,12 @@ def calibration_features(spec: SystemSpec, folder: Path) -> tuple[NDArray[np.uin
 
 
 def _calibration(spec: SystemSpec, folder: Path, net: NetName) -> NDArray[np.uint8]:
-    frames = spec.keyword_frames if net == "keyword" else spec.segment_frames
-    return np.stack(
-        [
-            place_centred(one.versions[0], one.focuses[0], frames)
-            if net == "keyword"
-            else cut(one.versions[0], one.focuses[0][0], frames)
-            for one in _spread(spec, folder, net)
-        ]
-    )
+    chosen = _spread(spec, folder, net)
+    if net == "keyword":
+        frames = spec.keyword_frames
+        return np.stack([place_centred(one.versions[0], one.focuses[0], frames) for one in chosen])
+    heard = np.stack([cut(one.versions[0], one.focuses[0][0], spec.segment_frames) for one in chosen])
+    return acoustic_input(heard, spec.acoustic.normalisation)
 
 
 def _spread(spec: SystemSpec, folder: Path, net: str) -> list[Example]:
@@ -252,7 +302,13 @@ def _centred(examples: Sequence[Example], frames: int) -> Validation:
 
 
 def _train_acoustic(
-    spec: SystemSpec, clips: Sequence[Clip], validation: Segments, folder: Path, progress: Progress
+    spec: SystemSpec,
+    clips: Sequence[Clip],
+    validation: Segments,
+    folder: Path,
+    progress: Progress,
+    start: Start | None,
+    teaching: Teaching,
 ) -> None:
     index = {name: at for at, name in enumerate(spec.acoustic.classes)}
     parts: Labelled = {"train": (clips, [index[str(clip.emotion)] for clip in clips])}
@@ -261,8 +317,11 @@ def _train_acoustic(
     stage = folder / "acoustic"
     code = code_digest(stages.NET_CODE)
     targets = soft_targets(clips, spec.acoustic.classes, recipe.soft_labels)
-    taught = stages.digest(targets.tolist())
-    key = stages.digest([asdict(spec.acoustic), asdict(recipe), seed, examples_key, taught, code])
+    affect = affect_targets(clips, recipe.loss, recipe.epochs)
+    beside = affect.columns(0).tolist() if affect is not None else []
+    taught = stages.digest([targets.tolist(), beside])
+    begun = [start.digest if start is not None else None, teaching.key]
+    key = stages.digest([asdict(spec.acoustic), asdict(recipe), seed, examples_key, taught, begun, code])
     epochs = Epochs(
         examples["train"],
         len(index),
@@ -272,16 +331,42 @@ def _train_acoustic(
         seed,
         centred=False,
         targets=targets,
+        affect=affect,
+        normalisation=spec.acoustic.normalisation,
     )
+    if recipe.rebalance.epochs:
+        with progress("first pass", recipe.rebalance.epochs) as advance:
+            again, found = second_pass(
+                spec, clips, examples["train"], examples_key, folder / "acoustic-first-pass", advance
+            )
+        epochs, key = replace(epochs, rebalance=again), stages.digest([key, found])
     if not stages.is_done(stage, key):
-        watched = Validation(validation.features, validation.segment_labels)
+        heard = acoustic_input(validation.features, spec.acoustic.normalisation)
+        watched = Validation(heard, validation.segment_labels)
         keras.utils.set_random_seed(seed)
+        begin = start.beginning_of(spec.acoustic.classes) if start is not None else None
+        if teaching.lessons is not None and teaching.lessons.head is not None:
+            first = replace(epochs, lesson=teaching.lessons.net)
+            vector_stage, vector_key = folder / "acoustic-vector", stages.digest([key, "vector"])
+            with progress("acoustic net, teacher's vector", recipe.epochs) as advance:
+                net = learn_vector(spec, first, watched, vector_key, vector_stage, advance, begin)
+            recipe, begin = replace(recipe, epochs=recipe.teacher.head_epochs), None
+        else:
+            net = build_acoustic(spec)
         with progress("acoustic net", recipe.epochs) as advance:
             train_net(
-                build_acoustic(spec), epochs, watched, recipe, spec.acoustic.dropout, seed, stage, advance
+                net,
+                replace(epochs, lesson=teaching.last),
+                watched,
+                recipe,
+                spec.acoustic.dropout,
+                seed,
+                stage,
+                advance,
+                begin=begin,
             )
         stages.mark_done(stage, {"epochs": recipe.epochs})
-    _train_aware(spec, "acoustic", epochs, key, folder, progress)
+    _train_aware(spec, "acoustic", replace(epochs, lesson=teaching.of_classes), key, folder, progress)
 
 
 def _train_aware(
@@ -310,25 +395,123 @@ def _train_aware(
     stages.mark_done(stage, {"epochs": quantization.aware_epochs})
 
 
-def _fit_fusion(spec: SystemSpec, validation: Segments, folder: Path) -> None:
+def _align(spec: SystemSpec, clips: Sequence[Clip], folder: Path, progress: Progress) -> None:
+    """Fit the aligned classifier, where the spec asks for one."""
+    if not spec.fusion.alignment:
+        return
+    acoustic = _load(spec, "acoustic", folder)
+    stage = folder / "aligned"
+    with progress("alignment", 2 * len(clips)) as advance:
+        rule = spec.acoustic.normalisation
+        head = aligned_head(
+            spec,
+            clips,
+            lambda features: _embed(acoustic, acoustic_input(features, rule)),
+            stage,
+            advance,
+        )
+    head.save(stage / _HEAD)
+
+
+def _alone(spec: SystemSpec, acoustic: keras.Model, folder: Path) -> FloatHead:
+    """The acoustic classifier that the system has: the aligned one, or the net's own."""
+    return load_head(folder / "aligned" / _HEAD) if spec.fusion.alignment else _classifier(acoustic)
+
+
+def _fit_fusion(
+    spec: SystemSpec,
+    emotions: Manifest,
+    validation: Segments,
+    folder: Path,
+    progress: Progress,
+    start: Start | None,
+) -> None:
     acoustic, keyword = _load(spec, "acoustic", folder), _load(spec, "keyword", folder)
-    alone = _classifier(acoustic)
+    alone = _alone(spec, acoustic, folder)
     unfused = FloatSystem(spec, keyword, acoustic, _classifier(keyword), alone, alone)
     acoustic_embeddings, keyword_embeddings = unfused.embeddings(validation.features)
-    fit = fit_fusion(
-        alone,
-        acoustic_embeddings,
+    held_out = HeldOut(
+        alone.logits(acoustic_embeddings),
         keyword_embeddings,
         validation.segment_labels,
-        validation.segment_speakers,
-        spec.fusion.penalties,
+        tuple(validation.segment_speakers),
     )
+    if spec.fusion.cross_fit:
+        held_out = _cross_fitted(spec, emotions, keyword, folder, progress, start)
+    fitted = fit_with_controls(alone, held_out, spec.fusion.penalties, spec.training.seed)
+    fit = fitted.fit
     stage = folder / "fusion"
-    stage.mkdir(parents=True, exist_ok=True)
-    with replacing(stage / "head.npz") as beside, beside.open("wb") as file:
-        np.savez(file, weights=fit.head.weights, bias=fit.head.bias)
+    fit.head.save(stage / _HEAD)
+    for path, control in zip(_control_files(folder, CONTROLS), fitted.controls, strict=True):
+        control.head.save(path)
+    fused = fit.head.logits(np.hstack([acoustic_embeddings, keyword_embeddings]))
+    clips = softmax(validation.per_clip(fused, spec.decision.averaging), axis=1)
     stages.mark_done(
-        stage, {"temperature": fit.temperature, "penalty": fit.penalty, "held_out_loss": fit.held_out_loss}
+        stage,
+        {
+            "temperature": fit.temperature,
+            "penalty": fit.penalty,
+            "cross_fit": spec.fusion.cross_fit,
+            "held_out_speakers": len(set(held_out.speakers)),
+            "control_penalties": [control.penalty for control in fitted.controls],
+            "held_out_loss": fit.held_out_loss,
+            "abstain": coverage_thresholds(clips),
+        },
+    )
+
+
+def _control_files(folder: Path, count: int | None = None) -> list[Path]:
+    """Where the heads fitted with shuffled keywords are: those that are there, or ``count`` places for them."""
+    stage = folder / "fusion"
+    if count is None:
+        return sorted(stage.glob("control-*.npz"))
+    return [stage / f"control-{number:02d}.npz" for number in range(count)]
+
+
+def _cross_fitted(
+    spec: SystemSpec,
+    emotions: Manifest,
+    keyword: keras.Model,
+    folder: Path,
+    progress: Progress,
+    start: Start | None,
+) -> HeldOut:
+    """Train an acoustic net for each inner fold of the training and validation speakers, a stage each that resumes."""
+    clips = (*emotions.train, *emotions.validation)
+    if start is not None:
+        check_not_heard(clips, start.corpora)
+    # Only what the nets say in float is kept: what comes after training would be for nothing.
+    plain = replace(spec, quantization=replace(spec.quantization, aware=False))
+
+    def hear(learning: Sequence[Clip], held: Sequence[Clip], number: int) -> HeldOut:
+        inner = folder / "cross-fit" / f"fold-{number:02d}"
+        with progress("held-out segments", len(held)) as advance:
+            segments = cut_segments(plain, held, advance)
+        # A teacher may know the held-out speakers, but what it says of them is not asked.
+        teaching = hear_teachers(plain, find_teachers(plain, emotions), learning, inner, progress)
+        _train_acoustic(plain, learning, segments, inner, progress, start, teaching)
+        _align(plain, learning, inner, progress)
+        acoustic = _load(plain, "acoustic", inner)
+        alone = _alone(plain, acoustic, inner)
+        system = FloatSystem(plain, keyword, acoustic, _classifier(keyword), alone, alone)
+        acoustic_embeddings, keyword_embeddings = system.embeddings(segments.features)
+        return HeldOut(
+            alone.logits(acoustic_embeddings),
+            keyword_embeddings,
+            segments.segment_labels,
+            tuple(segments.segment_speakers),
+        )
+
+    return cross_fit(clips, spec.fusion.cross_fit, hear)
+
+
+def _net_params(model: keras.Model) -> int:
+    """Parameters of a net without its classifier."""
+    return sum(
+        int(np.prod(weight.shape))
+        for layer in model.layers
+        if layer.name != "classifier"
+        for weight in layer.trainable_weights
     )
 
 

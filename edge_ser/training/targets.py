@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_ser.corpora.clip import Clip
+from edge_ser.corpora.votes import vote_shares
 
 
 def soft_targets(clips: Sequence[Clip], classes: Sequence[str], share: float) -> NDArray[np.float32]:
@@ -26,12 +27,8 @@ def soft_targets(clips: Sequence[Clip], classes: Sequence[str], share: float) ->
         float32 (clips, classes); every row sums to 1.
     """
     index = {name: at for at, name in enumerate(classes)}
-    targets = np.zeros((len(clips), len(classes)))
-    for row, clip in zip(targets, clips, strict=True):
-        votes = [(index[name], part) for name, part in clip.soft_label or () if name in index and part > 0]
-        total = sum(part for _, part in votes)
-        weight = share if total > 0 else 0.0
-        row[index[str(clip.emotion)]] = 1 - weight
-        for at, part in votes:
-            row[at] += weight * part / total if total > 0 else 0.0
+    votes = vote_shares(clips, classes)
+    weights = share * votes.any(axis=1, keepdims=True)
+    labels = np.eye(len(classes))[np.array([index[str(clip.emotion)] for clip in clips], dtype=np.int64)]
+    targets = (1 - weights) * labels + weights * votes
     return targets.astype(np.float32)

@@ -336,6 +336,43 @@ def test_librispeech_both_alignment_formats(plant: Plant) -> None:
     assert {(clip.speaker, clip.sex, clip.part) for clip in clips} == {("84", "f", "validation")}
 
 
+def test_librispeech_ctm(plant: Plant) -> None:
+    root = plant(*(f"test-clean/61/70968/61-70968-000{number}.flac" for number in range(3)))
+    (root / "alignments").mkdir()
+    (root / "alignments" / "test-clean.ctm").write_text(
+        ";; made by an aligner\n"
+        "61-70968-0001 1 0.53 0.17 IN 0.98\n61-70968-0000 A 1.07 0.30 <eps>\n\n61-70968-0001 1 0.10 0.43 BUT\n"
+        "61-70968-0009 1 0.10 0.43 ABSENT\n"
+    )
+    (root / "test-clean/61/70968/61-70968.alignment.txt").write_text('61-70968-0002 ",GO," "0.1,0.2,0.3"\n')
+    assert [
+        (clip.path.stem[-1], clip.keyword, clip.start_s, clip.end_s, clip.part)
+        for clip in read_clips("librispeech", root)
+    ] == [
+        ("1", "but", 0.1, 0.53, "test"),
+        ("1", "in", 0.53, 0.7, "test"),
+        ("2", "go", 0.1, 0.2, "test"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "61-70968-0000 1 0.1 0.2",
+        "61-70968-0000 1 -0.1 0.2 GO",
+        "61-70968-0000 1 nan 0.2 GO",
+        "61-70968-0000 1 0.1 1e9 GO",
+        "chapter 1 0.1 0.2 GO",
+        f"61-70968-0000 1 {'9' * 400} 0.2 GO",
+    ],
+)
+def test_librispeech_ctm_that_is_none(plant: Plant, line: str) -> None:
+    root = plant("test-clean/61/70968/61-70968-0000.flac")
+    (root / "a.ctm").write_text(line)
+    with pytest.raises(InputError, match=r"a\.ctm: line 1 is .*expected an utterance, a channel"):
+        read_clips("librispeech", root)
+
+
 def test_librispeech_without_and_with_broken_alignment(plant: Plant) -> None:
     root = plant("dev-clean/84/121123/84-121123-0000.flac")
     with pytest.raises(InputError, match=r"alignment\.txt"):

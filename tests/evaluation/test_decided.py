@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from edge_ser.errors import InputError
+from edge_ser.evaluation.controls import Controlled
 from edge_ser.evaluation.decided import ClipName, Decided, decided_from_dict, pool
 from edge_ser.evaluation.shipped import among_shared
 from edge_ser.evaluation.summary import agreement, headline, over_seeds, table_of
@@ -117,3 +119,32 @@ def test_among_shared_decides_between_what_there_is() -> None:
     assert narrowed.classes == ("anger", "sadness")
     assert np.allclose(narrowed.probabilities["litert"].sum(axis=1), 1)
     assert among_shared(_decided()) is None
+
+
+def _controlled(seed: int) -> Decided:
+    """Keywords that mend half of what acoustics alone get wrong."""
+    decided = replace(_decided(seed, wrong=0.2, names=("litert",)), controls={})
+    right = decided.probabilities["litert"].argmax(axis=1)
+    alone = np.where(np.random.default_rng(seed + 100).random(len(right)) < 0.2, (right + 2) % 3, right)
+    shuffled = np.stack([alone, alone])
+    return replace(decided, controls={"litert": Controlled(alone[np.newaxis], shuffled, shuffled)})
+
+
+def test_controls_survive_their_file_and_are_summed_up_over_folds_and_seeds() -> None:
+    folds = [_controlled(seed) for seed in (1, 2)]
+    again = decided_from_dict(json.loads(json.dumps(folds[0].to_dict())), "file")
+    assert (again.controls["litert"].alone == folds[0].controls["litert"].alone).all()
+    found = over_seeds({1: folds, 2: [folds[1], folds[0]]})["keywords"]["litert"]
+    assert found["gains"]["fused"]["points"] > 5
+    assert found["gains"]["shuffled"]["points"] == 0
+    # The same folds in another order: the seeds agree.
+    assert found["seeds"]["sd"] == 0
+    assert found["seeds"]["mean"] == pytest.approx(found["gains"]["fused"]["points"], abs=0.01)
+    assert "keywords" not in over_seeds({1: [folds[0], _decided(3, names=("litert",))]})
+
+
+def test_broken_controls_are_named() -> None:
+    plain = _controlled(1).to_dict()
+    plain["controls"]["litert"]["alone"] = ["0"]
+    with pytest.raises(InputError, match=r"fold-00\.json"):
+        decided_from_dict(plain, "fold-00.json")

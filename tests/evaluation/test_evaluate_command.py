@@ -14,6 +14,7 @@ from evaluation_cases import hearing_bundle, learned_from_nobody
 
 from edge_ser.bundle import Bundle, write_bundle
 from edge_ser.cli.main import main
+from edge_ser.evaluation.condensed import folders_named
 from edge_ser.npz import npy_bytes
 
 SPEAKERS = ("f1", "m1", "f2", "m2", "f3", "m3")
@@ -78,6 +79,9 @@ def test_a_bundle_is_scored_on_those_whom_it_has_not_heard(corpus: Path, tmp_pat
     assert record["agreement"]["litert, tflm"] == 1
     assert record["golden"]["tflm"]["problem"] == ""
     assert record["synthetic"] is False
+    assert record["command"] == "edge-ser evaluate hearing.edgeser --corpus folder --root FOLDER"
+    assert {len(record["spec_sha256"]), len(record["code_sha256"])} == {64}
+    assert not list(folders_named(record))
 
 
 def test_a_foreign_corpus_has_no_baseline_and_says_so(corpus: Path, tmp_path: Path) -> None:
@@ -171,7 +175,7 @@ def test_wrong_use_of_a_bundle_is_one_line_and_exit_2(
         ((), "needs --words-root"),
         (("--words-root", "."), "needs --output"),
         (("--words-root", ".", "-o", "out", "--speakers", "a"), "is a spec"),
-        (("--words-root", ".", "-o", "out", "--protocol", "cross"), "go together"),
+        (("--words-root", ".", "-o", "out", "--protocol", "cross"), "cross needs --source"),
         (("--words-root", ".", "-o", "out", "--source", "x"), "expected NAME=DIR"),
         (("--words-root", ".", "-o", "out", "--seeds", "one"), "expected whole numbers"),
         (("--words-root", ".", "-o", "out", "--both-ways"), "--both-ways goes with"),

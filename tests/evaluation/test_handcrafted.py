@@ -17,9 +17,10 @@ from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.registry import read_clips
 from edge_ser.errors import InputError
 from edge_ser.evaluation.handcrafted import baseline
-from edge_ser.evaluation.handcrafted import functionals as module
-from edge_ser.evaluation.handcrafted.baseline import clip_functionals, fit_baseline
-from edge_ser.evaluation.handcrafted.functionals import functionals, names
+from edge_ser.evaluation.handcrafted.baseline import fit_baseline
+from edge_ser.handcrafted import functionals as module
+from edge_ser.handcrafted.clips import clip_functionals
+from edge_ser.handcrafted.functionals import functionals, names
 
 RATE = 16_000
 

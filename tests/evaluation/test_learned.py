@@ -8,8 +8,9 @@ import pytest
 from evaluation_cases import hearing_bundle, learned_from_nobody
 
 from edge_ser.corpora.clip import Clip
+from edge_ser.corpora.emospeech import UNKNOWN_USER
 from edge_ser.errors import InputError
-from edge_ser.evaluation.learned import choose_clips, learned_from
+from edge_ser.evaluation.learned import Learned, choose_clips, learned_from
 
 CLASSES = ("anger", "neutral", "sadness")
 
@@ -78,3 +79,11 @@ def test_nobody_left_is_an_error() -> None:
         choose_clips(seen, CLASSES, learned)
     with pytest.raises(InputError, match="emotions"):
         choose_clips(_clips(), ("fear",), learned)
+
+
+def test_clips_of_nobody_in_particular_are_not_scored() -> None:
+    learned = Learned({}, ("crema-d",), ("crema-d",))
+    clips = [Clip("emospeech", Path(f"{who}.flac"), who, emotion="anger") for who in ("ab12", UNKNOWN_USER)]
+    choice = choose_clips(clips, ("anger",), learned)
+    assert [clip.speaker for clip in choice.clips] == ["ab12"]
+    assert choice.without_speaker == 1

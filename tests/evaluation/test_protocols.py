@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_ser.corpora.clip import Clip
+from edge_ser.corpora.emospeech import UNKNOWN_USER
 from edge_ser.corpora.manifest import Manifest
 from edge_ser.errors import InputError
 from edge_ser.evaluation.protocols import (
@@ -160,6 +162,34 @@ def test_words_of_other_people_stay_as_they_are() -> None:
     assert words_for(fold, words) is words
 
 
+def test_of_words_of_several_corpora_only_those_of_the_same_people_move() -> None:
+    """CREMA-D's sentences as unknown speech: whom a fold tests has taught no keyword net either."""
+    pieces = [
+        Clip("crema-d", Path(f"/data/crema-d/{who}.wav"), f"{who:02d}", keyword="_unknown_")
+        for who in range(6)
+    ]
+    said = [
+        Clip("speech-commands", Path(f"/data/sc/{who}.wav"), f"{who:02d}", keyword="yes") for who in range(6)
+    ]
+    both = [*pieces, *said]
+    words = Manifest(
+        "speech-commands+crema-d",
+        Path("/data"),
+        "",
+        tuple(clip for clip in both if clip.speaker < "03"),
+        tuple(clip for clip in both if clip.speaker == "03"),
+        tuple(clip for clip in both if clip.speaker > "03"),
+    )
+    for fold in within_corpus("folds", _corpus("crema-d", 6), RULE, None):
+        assert shares_speakers(fold, words)
+        found = words_for(fold, words)
+        tested = {clip.speaker for clip in fold.manifest.test}
+        learned = (*found.train, *found.validation)
+        assert {clip.speaker for clip in found.test if clip.corpus == "crema-d"} == tested
+        assert not any(clip.corpus == "crema-d" and clip.speaker in tested for clip in learned)
+        assert {clip.speaker for clip in found.test if clip.corpus == "speech-commands"} == {"04", "05"}
+
+
 def test_too_few_words_are_an_error() -> None:
     (fold,) = within_corpus("split", _corpus("synthetic", 6), RULE, None)
     keep = {clip.speaker for clip in fold.manifest.train}
@@ -167,3 +197,17 @@ def test_too_few_words_are_an_error() -> None:
     words = Manifest("synthetic-words", Path("/data/synthetic-words"), "", clips, (), ())
     with pytest.raises(InputError, match="no keyword clip left for validation, test"):
         words_for(fold, words)
+
+
+def test_words_of_nobody_in_particular_are_left_out() -> None:
+    """EmoSpeech's unknown user may be anybody whom the fold tests."""
+    corpus = _corpus("emospeech", 6)
+    (fold, *_) = within_corpus("folds", corpus, RULE, 3)
+    known = _words("emospeech", 6)
+    nobody = tuple(replace(clip, speaker=UNKNOWN_USER) for clip in known.train)
+    words = replace(known, train=(*known.train, *nobody))
+    assert UNKNOWN_USER in words.speakers("train")
+    assert words_for(fold, words) == words_for(fold, known)
+    # Where no speaker can be tested, an unknown one is nobody's double.
+    (other, *_) = within_corpus("folds", _corpus("emo-db", 6), RULE, 3)
+    assert UNKNOWN_USER in words_for(other, words).speakers("train")

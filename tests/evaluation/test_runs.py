@@ -51,7 +51,12 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, list[str]]]:
     calls: list[tuple[int, list[str]]] = []
 
     def train_fold(
-        spec: SystemSpec, emotions: Manifest, words: Manifest, folder: Path, threads: int | None
+        spec: SystemSpec,
+        emotions: Manifest,
+        words: Manifest,
+        folder: Path,
+        threads: int | None,
+        start: Path | None,
     ) -> Path:
         calls.append((spec.training.seed, list(emotions.speakers("test"))))
         speakers = {part: list(emotions.speakers(part)) for part in ("train", "validation", "test")}
@@ -62,7 +67,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, list[str]]]:
         return folder / "fold.edgeser"
 
     monkeypatch.setattr(runs, "train_fold", train_fold)
-    monkeypatch.setattr(runs, "_told", _told_without_files)
+    monkeypatch.setattr(runs, "told", _told_without_files)
     # The perceptron's two hundred epochs on thirty clips would be most of the time of these tests.
     monkeypatch.setattr(runs, "KINDS", ("lr",))
     return calls

@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 from evaluation_cases import hearing_bundle, learned_from_nobody
 
+from edge_ser.bundle import Bundle
+from edge_ser.bundle_controls import ControlHead, Controls, control_members
+from edge_ser.bundle_float import FLOAT_HEADS
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.registry import read_clips
 from edge_ser.errors import InputError
-from edge_ser.evaluation.backends import BACKENDS, FLOAT_HEADS, golden_verdicts, load_backends
+from edge_ser.evaluation.backends import BACKENDS, golden_verdicts, load_backends
 from edge_ser.evaluation.clips import clip_scores
-from edge_ser.evaluation.scoring import score_clips
+from edge_ser.evaluation.scoring import score_clips, score_with_controls
+from edge_ser.integer_head import Quantized, make_integer_head
 from edge_ser.npz import npz_bytes
 from edge_ser.runtime.interpreters import LiteRtNet
 from edge_ser.runtime.pipeline import load_pipeline
@@ -29,7 +33,7 @@ def clips(hissing: Callable[..., Path]) -> list[Clip]:
 def test_litert_is_the_pipeline_that_ships(clips: list[Clip]) -> None:
     bundle = hearing_bundle(learned_from_nobody())
     pipeline = load_pipeline(bundle)
-    expected = pipeline.fusion.probabilities(clip_scores(pipeline, clips, lambda _: None))
+    expected = clip_scores(pipeline, clips, lambda _: None)
     found = score_clips(bundle, ("litert",), clips, lambda _: None)["litert"]
     assert np.allclose(found, expected, atol=1e-9)
 
@@ -84,3 +88,39 @@ def test_tflm_computes_what_litert_computes() -> None:
     assert litert.output == tflm.output
     with pytest.raises(InputError, match="not a TFLite model"):
         TflmNet(b"nonsense", "acoustic", frames, 40)
+
+
+def _with_controls(bundle: Bundle, keyword: float) -> Bundle:
+    """Controls made of the bundle's own head; the taught one trusts the keyword embedding by ``keyword``."""
+    heads = bundle.arrays(FLOAT_HEADS)
+    size = bundle.spec.acoustic.embedding
+    part = (size, Quantized(1 / 255, 0))
+    made = []
+    for trust in (0.0, keyword):
+        weights = heads["weights"].copy()
+        weights[:, size:] = trust * weights[:, :size]
+        made.append(
+            ControlHead(make_integer_head(weights, heads["bias"], [part, part]), weights, heads["bias"])
+        )
+    return bundle.with_members(control_members(Controls(made[0], (made[1],))))
+
+
+def test_controls_are_decided_on_the_same_embeddings(clips: list[Clip]) -> None:
+    bare = hearing_bundle(learned_from_nobody())
+    bundle = _with_controls(bare, keyword=5.0)
+    scored = score_with_controls(bundle, BACKENDS, clips, lambda _: None)
+    plain = score_clips(bare, BACKENDS, clips, lambda _: None)
+    assert set(scored.controls) == set(BACKENDS)
+    for name in BACKENDS:
+        assert (scored.probabilities[name] == plain[name]).all()
+        decided = plain[name].argmax(axis=1)
+        found = scored.controls[name]
+        # The bundle's head hears no keywords: alone, it decides the same, whosever they are.
+        assert (found.alone == decided).all()
+        assert (found.swapped == decided).all()
+        # The taught head trusts its keywords, which here are those of other clips.
+        assert (found.shuffled != decided).any()
+    assert (scored.controls["litert"].shuffled == scored.controls["tflm"].shuffled).all()
+    in_two = score_with_controls(bundle, ("litert",), clips, lambda _: None, jobs=2)
+    assert (in_two.controls["litert"].shuffled == scored.controls["litert"].shuffled).all()
+    assert score_with_controls(bare, ("litert",), clips, lambda _: None).controls == {}

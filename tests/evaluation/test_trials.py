@@ -48,7 +48,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Manifest]:
     asked: list[Manifest] = []
 
     def train_fold(
-        _spec: SystemSpec, emotions: Manifest, _words: Manifest, folder: Path, _threads: int | None
+        _spec: SystemSpec, emotions: Manifest, _words: Manifest, folder: Path, *_rest: object
     ) -> Path:
         asked.append(emotions)
         told: dict[str, Any] = {"params": 5, "commit": "c"}
@@ -129,8 +129,7 @@ def test_chosen_classes_and_one_level(
 @pytest.mark.parametrize(
     ("changes", "words_of_it"),
     [
-        ({"protocol": "cross"}, "go together"),
-        ({"sources": (("folder", Path("x")),)}, "go together"),
+        ({"protocol": "cross"}, "cross needs --source"),
         ({"both_ways": True}, "--both-ways goes with"),
         ({"classes": ("anger", "boredom")}, "no clip of boredom"),
         ({"protocol": "folds", "folds": 9}, "9 folds of 4 speakers"),

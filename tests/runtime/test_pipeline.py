@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edge_ser.audio import Segment
+from edge_ser.averaging import ONE, Steps, average_shares
 from edge_ser.bundle import Bundle
 from edge_ser.errors import CheckError, InputError
 from edge_ser.frontend.tables import make_tables
@@ -17,7 +18,8 @@ from edge_ser.integer_head import Quantized, make_integer_head
 from edge_ser.npz import npy_bytes, npz_bytes
 from edge_ser.runtime.golden import check_golden, golden_members
 from edge_ser.runtime.interpreters import LiteRtNet, output_quantization
-from edge_ser.runtime.pipeline import Decision, load_pipeline, recording_scores
+from edge_ser.runtime.pipeline import Decision, Pipeline, load_pipeline
+from edge_ser.spec import DecisionSpec
 from edge_ser.spec_file import load_spec
 
 if TYPE_CHECKING:
@@ -117,7 +119,47 @@ def test_a_head_of_another_size_is_refused(bundle: Bundle) -> None:
         load_pipeline(swapped)
 
 
-def test_a_recording_is_the_mean_of_its_segments_by_seconds() -> None:
-    one = Decision(0.0, 3.0, "anger", (), np.array([30, 0], np.int32), None)
-    other = replace(one, start_s=3.0, end_s=4.0, logits=np.array([-10, 40], np.int32))
-    assert recording_scores([one, other]).tolist() == [20.0, 10.0]
+def _decisions(bundle: Bundle, decision: DecisionSpec) -> tuple[Pipeline, list[Decision]]:
+    """Three segments, the last of which is half as long."""
+    pipeline = load_pipeline(replace(bundle, spec=replace(bundle.spec, decision=decision)))
+    rng = np.random.default_rng(9)
+    count = 2 * TINY.segment_samples + TINY.segment_samples // 2
+    sound = rng.normal(size=count) * np.repeat(
+        [200.0, 3000.0, 9000.0], [count // 3, count // 3, count - 2 * (count // 3)]
+    )
+    return pipeline, [pipeline.decide(one) for one in pipeline.segments([sound.astype(np.int16)])]
+
+
+def test_by_default_a_recording_is_the_mean_of_its_segments(bundle: Bundle) -> None:
+    pipeline, decisions = _decisions(bundle, DecisionSpec())
+    assert len(decisions) == 3
+    found = pipeline.recording(decisions)
+    mean = np.average([one.logits for one in decisions], axis=0, weights=[1.0, 1.0, 0.5])
+    assert found.scores == pytest.approx(pipeline.fusion.probabilities(mean[np.newaxis])[0])
+    assert found.emotion == TINY.acoustic.classes[int(mean.argmax())]
+    assert not found.abstained
+    assert not any(decision.abstained for decision in decisions)
+
+
+def test_the_entropy_rule_takes_integers_and_seconds(bundle: Bundle) -> None:
+    pipeline, decisions = _decisions(bundle, DecisionSpec(averaging="entropy"))
+    seconds = np.array([decision.end_s - decision.start_s for decision in decisions])
+    logits = np.stack([decision.logits for decision in decisions])
+    shares = average_shares(Steps.of_scale(pipeline.fusion.scale).below_best(logits), seconds)
+    assert np.array(pipeline.recording(decisions).scores) * ONE == pytest.approx(shares, abs=8)
+    assert (pipeline.probabilities(logits, seconds) == pipeline.recording(decisions).scores).all()
+    _, same = _decisions(bundle, DecisionSpec())
+    for one, other in zip(decisions, same, strict=True):
+        assert one.emotion == other.emotion
+        assert one.scores == pytest.approx(other.scores, abs=0.002)
+
+
+def test_who_wants_certainty_hears_nothing_of_a_guess(bundle: Bundle) -> None:
+    _, decisions = _decisions(bundle, DecisionSpec(averaging="entropy"))
+    sure = sorted(max(decision.scores) for decision in decisions)
+    between = (sure[0] + sure[-1]) / 2
+    assert sure[0] < between < sure[-1]
+    pipeline, judged = _decisions(bundle, DecisionSpec(averaging="entropy", abstain=between))
+    assert [one.abstained for one in judged] == [max(one.scores) < between for one in judged]
+    assert {one.abstained for one in judged} == {True, False}
+    assert pipeline.recording([one for one in judged if one.abstained]).abstained

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_ser.training.fusion import FloatHead, fit_fusion
+from edge_ser.training.fusion import COVERAGES, FloatHead, coverage_thresholds, fit_fusion
 
 CLASSES = 4
 
@@ -46,3 +46,15 @@ def test_one_speaker_alone_gives_acoustics_alone() -> None:
     fit = fit_fusion(alone, acoustic, keyword, labels, ["only"] * 100, (0.1,))
     assert fit.penalty is None
     assert not fit.head.weights[:, CLASSES:].any()
+
+
+def test_thresholds_keep_the_share_that_they_name() -> None:
+    best = np.random.default_rng(0).permutation(np.linspace(0.35, 0.99, 200))
+    probabilities = np.stack([best, 1 - best - 0.001, np.full(200, 0.001)], axis=1)
+    probabilities = np.maximum(probabilities, 0)
+    sure = probabilities.max(axis=1)
+    found = coverage_thresholds(probabilities)
+    assert list(found) == [f"{share:g}" for share in COVERAGES]
+    for share in COVERAGES:
+        assert (sure >= found[f"{share:g}"] - 1e-5).mean() == pytest.approx(share, abs=0.006)
+    assert set(coverage_thresholds(probabilities[:1]).values()) == {round(float(sure[0]), 5)}

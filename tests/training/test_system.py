@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from edge_ser.audio import write_wav
+from edge_ser.bundle_controls import CONTROLS as CONTROLS_MEMBER
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.manifest import Manifest
 from edge_ser.quantization.aware import RANGES
@@ -18,6 +19,8 @@ from edge_ser.quantization.system import quantize_system
 from edge_ser.runtime.interpreters import output_quantization
 from edge_ser.spec import AugmentSpec, QuantizationSpec, RecipeSpec, SystemSpec
 from edge_ser.spec_file import load_spec
+from edge_ser.training.crossfit import CONTROLS
+from edge_ser.training.examples import load_examples
 from edge_ser.training.stages import result
 from edge_ser.training.system import load_system, ranges_file, train_system, weights_file
 
@@ -97,7 +100,7 @@ def test_a_quantisation_aware_system_trains_resumes_and_ships(
     quantized = quantize_system(
         load_system(SPEC, tmp_path), tmp_path, output_quantization, lambda _steps: None
     )
-    differences = quantized.report()["aware_difference_lsb"]
+    differences = quantized.report()["fake_quant_difference_lsb"]
     assert set(differences) == {"keyword", "acoustic"}
     assert all(isinstance(value, int) for value in differences.values())
     plain = replace(SPEC, quantization=replace(SPEC.quantization, aware=False))
@@ -108,3 +111,33 @@ def test_a_quantisation_aware_system_trains_resumes_and_ships(
     assert _train(other, manifests, tmp_path) == [acoustic]
     # Only what is drawn anew every epoch has changed: the features are those that were there.
     assert (tmp_path / "acoustic-examples" / "train.npz").stat().st_mtime_ns == made
+
+
+def test_cross_fitting_trains_a_net_per_fold_resumes_and_leaves_controls(
+    manifests: tuple[Manifest, Manifest], tmp_path: Path
+) -> None:
+    spec = replace(
+        SPEC,
+        quantization=replace(SPEC.quantization, aware=False),
+        fusion=replace(SPEC.fusion, cross_fit=2, penalties=(1.0,)),
+    )
+    acoustic = "acoustic net"
+    assert _train(spec, manifests, tmp_path) == ["keyword net", acoustic, acoustic, acoustic]
+    told = result(tmp_path / "fusion")
+    assert (told["cross_fit"], told["held_out_speakers"]) == (2, 4)
+    assert _train(spec, manifests, tmp_path) == []
+    system = load_system(spec, tmp_path)
+    assert len(system.controls) == CONTROLS == len(told["control_penalties"])
+    # A fold's net never met its speakers: the speakers sorted, every second one.
+    heard = [
+        {one.speaker for one in load_examples(tmp_path / "cross-fit" / name / "acoustic-examples/train.npz")}
+        for name in ("fold-00", "fold-01")
+    ]
+    assert heard == [{"b", "e"}, {"a", "d"}]
+    made = quantize_system(system, tmp_path, output_quantization, lambda _steps: None)
+    assert made.controls is not None
+    assert len(made.controls.taught) == CONTROLS
+    alone = made.controls.alone.integer.weights
+    assert not alone[:, spec.acoustic.embedding :].any()
+    assert alone[:, : spec.acoustic.embedding].any()
+    assert CONTROLS_MEMBER in made.members(spec)

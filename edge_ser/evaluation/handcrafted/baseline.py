@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, get_args
 
-import joblib
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
@@ -19,11 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 from threadpoolctl import threadpool_limits
 
-from edge_ser.audio import read_audio
-from edge_ser.corpora.clip import Clip
 from edge_ser.errors import InputError
-from edge_ser.evaluation.handcrafted.frames import SAMPLE_RATE_HZ, Floats
-from edge_ser.evaluation.handcrafted.functionals import functionals
+from edge_ser.handcrafted.frames import Floats
 
 Kind = Literal["lr", "mlp"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -43,9 +38,6 @@ _HIDDEN = 64
 _EPOCHS = 200
 _REACH = 5.0
 """Standardised values beyond five deviations come from another recording chain; they are held at five."""
-
-Change = Callable[[Clip, NDArray[np.int16]], NDArray[np.int16]]
-"""What a test does to a clip's samples before they are listened to."""
 
 
 @dataclass(frozen=True)
@@ -134,37 +126,3 @@ def _fit(
 def _standardised(scaler: Any, features: Floats) -> Floats:
     result: Floats = np.clip(scaler.transform(features), -_REACH, _REACH)
     return result
-
-
-def clip_functionals(
-    clips: Sequence[Clip],
-    advance: Callable[[int], None],
-    workers: int = 1,
-    change: Change | None = None,
-) -> Floats:
-    """Functionals of clips.
-
-    Args:
-        clips: labelled recordings.
-        advance: called with 1 for every clip done.
-        workers: processes.
-        change: what is done to the samples first; ``None`` for nothing.
-
-    Returns:
-        float64 (clips, 88).
-
-    Raises:
-        InputError: an audio file cannot be read; it is named.
-    """
-    rows = []
-    jobs = (joblib.delayed(_one)(clip.path, clip.start_s, clip.end_s, clip, change) for clip in clips)
-    for row in joblib.Parallel(n_jobs=workers, return_as="generator")(jobs):
-        rows.append(row)
-        advance(1)
-    return np.stack(rows) if rows else np.zeros((0, 0))
-
-
-def _one(path: Path, start_s: float, end_s: float | None, clip: Clip, change: Change | None) -> Floats:
-    samples = read_audio(path, SAMPLE_RATE_HZ, start_s, end_s)
-    with threadpool_limits(1):
-        return functionals(samples if change is None else change(clip, samples))

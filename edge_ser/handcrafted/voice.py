@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import find_peaks, resample_poly
 
-from edge_ser.evaluation.handcrafted.frames import HOP, SAMPLE_RATE_HZ, Floats, cut_frames
+from edge_ser.handcrafted.frames import HOP, SAMPLE_RATE_HZ, Floats, cut_frames
 
 LOWEST_HZ, HIGHEST_HZ = 60.0, 600.0
 """Shouted anger and joy of women go above 500 Hz; below 60 Hz there is creak, whose period is no pitch."""

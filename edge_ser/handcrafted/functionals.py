@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
-from edge_ser.evaluation.handcrafted.frames import HOP, SAMPLE_RATE_HZ, Floats, Spectral, spectral
-from edge_ser.evaluation.handcrafted.voice import Voice, voice
+from edge_ser.handcrafted.frames import HOP, SAMPLE_RATE_HZ, Floats, Spectral, spectral
+from edge_ser.handcrafted.voice import Voice, voice
 
 _SHORTEST = SAMPLE_RATE_HZ // 10
 """Clips shorter than 0.1 s are padded with zeros: there is no rhythm in less."""

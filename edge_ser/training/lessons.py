@@ -1,0 +1,177 @@
+"""From what teachers said of the training clips to what the student is taught beside its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax, softmax
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+
+from edge_ser.errors import InputError
+from edge_ser.spec import TeacherSpec
+
+_SMALLEST = 1e-7
+"""A probability below it counts as this much: its logarithm must be finite."""
+
+_SUM_TOLERANCE = 0.02
+"""How far probabilities may be from a sum of 1: int8 outputs have steps of 1/256."""
+
+_PROBE_FOLDS = 5
+_PROBE_STRENGTHS = (0.1, 1.0, 10.0, 100.0)
+"""Inverse penalties tried on the probe."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What a teacher says of every training clip, and how much that counts in the loss.
+
+    Attributes:
+        values: float32 (clips, K): probabilities of the classes at ``temperature``, or a vector of length 1.
+        form: which of the two.
+        weight: of the teacher's term; the labels' loss has the rest. 1 is the teacher alone.
+        temperature: that softens the student's logits against ``values``; without meaning for a vector.
+    """
+
+    values: NDArray[np.float32]
+    form: Literal["classes", "vector"]
+    weight: float
+    temperature: float
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """The lessons of a whole training.
+
+    Attributes:
+        net: taught to the whole net.
+        head: taught to the classifier on top of it, in a second stage; ``None`` where there is none.
+    """
+
+    net: Lesson
+    head: Lesson | None
+
+
+def make_lessons(
+    teacher: TeacherSpec,
+    outputs: Sequence[NDArray[np.float32]],
+    columns: Sequence[Sequence[int]],
+    labels: NDArray[np.int64],
+    speakers: Sequence[str],
+    classes: int,
+) -> Lessons:
+    """Make the lessons of one training.
+
+    Args:
+        teacher: what is asked of the teachers.
+        outputs: float32 (clips, K) of each teacher, training clips only.
+        columns: per teacher, which of its outputs stand for the student's classes, in the student's order; unused
+            where the outputs are vectors.
+        labels: int (clips,), class of each clip.
+        speakers: who speaks in each clip.
+        classes: of the student.
+
+    Raises:
+        InputError: the outputs are not what the spec says of them.
+    """
+    if teacher.names_classes:
+        soft = _mean_soft(teacher, outputs, columns)
+        return Lessons(Lesson(soft, "classes", teacher.weight, teacher.temperature), None)
+    vectors = joined_vectors(outputs)
+    if teacher.output == "vector" and not teacher.head_epochs:
+        return Lessons(Lesson(vectors, "vector", teacher.weight, teacher.temperature), None)
+    logits = probe_logits(vectors, labels, speakers, classes)
+    soft = softmax(logits / teacher.temperature, axis=1).astype(np.float32)
+    probe = Lesson(soft, "classes", teacher.weight, teacher.temperature)
+    if teacher.output == "probe":
+        return Lessons(probe, None)
+    return Lessons(Lesson(vectors, "vector", 1.0, teacher.temperature), probe)
+
+
+def _mean_soft(
+    teacher: TeacherSpec, outputs: Sequence[NDArray[np.float32]], columns: Sequence[Sequence[int]]
+) -> NDArray[np.float32]:
+    """The teachers' softened probabilities, averaged (arXiv 1503.02531, section 1: the arithmetic mean)."""
+    each = []
+    for rows, chosen in zip(outputs, columns, strict=True):
+        logits = rows.astype(np.float64)
+        if teacher.output == "probabilities":
+            if rows.min() < 0 or np.abs(rows.sum(axis=1) - 1).max() > _SUM_TOLERANCE:
+                message = (
+                    f"teacher.output is 'probabilities', but the teacher's outputs lie between {rows.min():.3g} and "
+                    f"{rows.max():.3g} and do not sum to 1; if they are logits, say output = 'logits'"
+                )
+                raise InputError(message)
+            logits = np.log(np.maximum(logits, _SMALLEST))
+        each.append(softmax(logits[:, list(chosen)] / teacher.temperature, axis=1))
+    mean: NDArray[np.float32] = np.mean(each, axis=0).astype(np.float32)
+    return mean
+
+
+def joined_vectors(outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The teachers' vectors side by side, each standardised over the clips, the whole of length 1.
+
+    Standardised, because the means of hidden states of speech encoders nearly all point one way: their raw cosine
+    says the same of any two clips. Side by side, because the axes of two encoders have nothing to do with each other.
+
+    Args:
+        outputs: float32 (clips, K) of each teacher.
+
+    Returns:
+        float32 (clips, sum of K).
+    """
+    parts = []
+    for rows in outputs:
+        centred = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
+        spread = centred.std(axis=0)
+        scaled = np.divide(centred, spread, out=np.zeros_like(centred), where=spread > 1e-9)
+        parts.append(scaled / np.sqrt(rows.shape[1]))
+    whole = np.hstack(parts)
+    length = np.linalg.norm(whole, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = np.divide(whole, length, out=np.zeros_like(whole), where=length > 0)
+    return unit.astype(np.float32)
+
+
+def probe_logits(
+    vectors: NDArray[np.float32], labels: NDArray[np.int64], speakers: Sequence[str], classes: int
+) -> NDArray[np.float64]:
+    """Log probabilities by a linear classifier on vectors; for every clip it was fitted on other speakers.
+
+    Fitted on the same clips it would know their labels by heart and teach nothing but them.
+
+    Args:
+        vectors: float32 (clips, K), each of length 1.
+        labels: int (clips,), below ``classes``.
+        speakers: who speaks in each clip.
+        classes: how many there are.
+
+    Returns:
+        float64 (clips, classes), by the penalty that gives the least cross-entropy.
+
+    Raises:
+        InputError: fewer than two speakers.
+    """
+    folds = min(_PROBE_FOLDS, len(set(speakers)))
+    if folds < 2:
+        message = f"a probe on a teacher's vectors needs at least 2 training speakers; there is {folds}"
+        raise InputError(message)
+    split = list(GroupKFold(folds).split(vectors, labels, speakers))
+    tried = []
+    for strength in _PROBE_STRENGTHS:
+        held_out = np.full((len(labels), classes), np.log(_SMALLEST))
+        for learned, held in split:
+            present = np.unique(labels[learned])
+            if len(present) == 1:
+                held_out[held, present[0]] = 0.0
+                continue
+            fitted = LogisticRegression(C=strength, max_iter=500, tol=1e-3)
+            fitted.fit(vectors[learned], labels[learned])
+            held_out[np.ix_(held, fitted.classes_)] = fitted.predict_log_proba(vectors[held])
+        tried.append(log_softmax(np.maximum(held_out, np.log(_SMALLEST)), axis=1))
+    losses = [-logits[np.arange(len(labels)), labels].mean() for logits in tried]
+    best: NDArray[np.float64] = tried[int(np.argmin(losses))]
+    return best
