@@ -33,6 +33,7 @@ builder.cdef(
     size_t eser_frontend_frames(const EserFrontend *frontend, size_t count);
     size_t eser_frontend_feed(EserFrontend *frontend, const int16_t *samples, size_t count, uint16_t *features);
     void eser_quantize_features(const uint16_t *features, uint8_t *values, size_t count, uint16_t low, uint16_t high);
+    void eser_centre_channels(uint8_t *segment, size_t frames, size_t channels);
     """
 )
 builder.set_source(

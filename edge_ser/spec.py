@@ -187,7 +187,7 @@ class AcousticSpec(_Strict):
         gates: how squeeze-and-excite and gated attention make their gates; ``fused`` saves operations.
         normalisation: ``channels`` takes every channel's mean over the segment off (cepstral mean normalisation):
             level and microphone count no more, and a net that learned on one corpus understands others better. It is
-            done in integers before the net (:func:`edge_ser.frontend.net_input.centre_channels`).
+            done in integers before the net (:func:`edge_ser.frontend.quantize.centre_channels`).
         pooling: how the tokens become one: their ``mean``, or their mean weighted by a gate (``attention``).
         embedding: size of the embedding that fusion reads. A multiple of 4.
         segment_s: audio that one decision sees.

@@ -13,6 +13,10 @@ quantize_features = native.quantize_features if BUILT else quantize.quantize_fea
 """From uint16 features to uint8; see :func:`edge_ser.frontend.quantize.quantize_features`."""
 
 
+centre_channels = native.centre_channels if BUILT else quantize.centre_channels
+"""Channel means taken off segments; see :func:`edge_ser.frontend.quantize.centre_channels`."""
+
+
 def open_frontend(tables: FrontendTables) -> NativeFrontend | Frontend:
     """A front end over whole recordings: ``process`` one, or ``process_batch`` of one length."""
     return NativeFrontend(tables) if BUILT else Frontend(tables)

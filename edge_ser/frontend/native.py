@@ -125,6 +125,17 @@ def quantize_features(features: NDArray[np.uint16], low: int, high: int) -> NDAr
     return values
 
 
+def centre_channels(features: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """As :func:`edge_ser.frontend.quantize.centre_channels`, in C."""
+    if not BUILT:
+        raise MissingError(WHY_NOT)
+    centred = np.array(features, np.uint8, order="C")
+    for segment in centred:
+        values = NATIVE.ffi.from_buffer("uint8_t[]", segment, require_writable=True)
+        NATIVE.lib.eser_centre_channels(values, *segment.shape)
+    return centred
+
+
 class _CTables:
     """The C struct of a set of tables, and the memory that it points to."""
 

@@ -13,8 +13,11 @@ from edge_ser.errors import CheckError
 from edge_ser.npz import npy_bytes
 from edge_ser.runtime.pipeline import Pipeline
 
-_TOLERANCE = {"features": 0, "acoustic_embedding": 2, "keyword_windows": 2}
-"""Largest difference allowed per value: features are integers everywhere; kernels may round by two steps."""
+_TOLERANCE = {"features": 0, "acoustic_embedding": 2, "keyword_windows": 8}
+"""Largest difference allowed per value, in steps of uint8. Features are integers everywhere. TFLM computes as LiteRT's
+reference kernels do, to the bit; LiteRT's optimised kernels round values below zero otherwise, one step now and then,
+and the keyword net's residual sums hand that on (4 steps seen on its embedding, 1 to 2 on the acoustic one). A wrong
+kernel is off by tens and hundreds."""
 
 
 def golden_members(pipeline: Pipeline, samples: NDArray[np.int16]) -> dict[str, bytes]:

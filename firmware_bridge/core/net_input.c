@@ -11,6 +11,21 @@ void eser_quantize_features(const uint16_t *features, uint8_t *values, size_t co
   }
 }
 
+void eser_centre_channels(uint8_t *segment, size_t frames, size_t channels) {
+  const size_t count = frames * channels;
+  for (size_t channel = 0; channel < channels; ++channel) {
+    uint32_t sum = (uint32_t)(frames / 2);
+    for (size_t i = channel; i < count; i += channels) {
+      sum += segment[i];
+    }
+    const int32_t shift = 128 - (int32_t)(sum / (uint32_t)frames);
+    for (size_t i = channel; i < count; i += channels) {
+      const int32_t value = segment[i] + shift;
+      segment[i] = (uint8_t)(value < 0 ? 0 : value > 255 ? 255 : value);
+    }
+  }
+}
+
 void eser_feature_window_init(EserFeatureWindow *window, uint8_t *frames, size_t capacity, size_t channels) {
   window->frames = frames;
   window->capacity = capacity;

@@ -13,6 +13,11 @@ extern "C" {
  * sound, never a clip's own minimum and maximum: loudness stays in. */
 void eser_quantize_features(const uint16_t *features, uint8_t *values, size_t count, uint16_t low, uint16_t high);
 
+/* Moves the mean over time of every channel of a segment (frames, channels) to 128, in place: level and microphone are
+ * constants that are added to log features. The mean is rounded to nearest, halves up; beyond 0 and 255 it saturates.
+ * frames at least 1, at most 2^24. */
+void eser_centre_channels(uint8_t *segment, size_t frames, size_t channels);
+
 /* The newest `capacity` quantised frames in a ring, so that a new frame costs one frame and not the whole window. */
 typedef struct {
   uint8_t *frames; /* (capacity, channels), the caller's */

@@ -20,6 +20,7 @@ from edge_ser.evaluation.protocols import (
     only_classes,
     shared_classes,
     shares_speakers,
+    taught_besides,
     within_corpus,
     words_for,
 )
@@ -211,3 +212,22 @@ def test_words_of_nobody_in_particular_are_left_out() -> None:
     # Where no speaker can be tested, an unknown one is nobody's double.
     (other, *_) = within_corpus("folds", _corpus("emo-db", 6), RULE, 3)
     assert UNKNOWN_USER in words_for(other, words).speakers("train")
+
+
+def test_other_corpora_teach_every_fold_and_test_none() -> None:
+    target, other = _corpus("crema-d", 6), _corpus("emo-db", 3)
+    plain = within_corpus("folds", target, RULE, None)
+    taught = taught_besides(plain, target, [other])
+    for before, after in zip(plain, taught, strict=True):
+        assert after.manifest.train == before.manifest.train + other.clips
+        assert after.manifest.validation == before.manifest.validation
+        assert after.manifest.test == before.manifest.test
+        assert after.table == before.table == "crema-d"
+        assert "emo-db taught besides" in after.manifest.protocol
+    assert taught_besides(plain, target, []) == plain
+
+
+def test_the_tested_corpus_cannot_teach_besides() -> None:
+    target = _corpus("crema-d", 6)
+    with pytest.raises(InputError, match="given twice"):
+        taught_besides(within_corpus("folds", target, RULE, None), target, [target])

@@ -187,3 +187,31 @@ def test_a_scheduler_that_is_not_there_is_said(
     with pytest.raises(MissingError, match=r"dask|scheduler"):
         _run(plan, scheduler="tcp://127.0.0.1:9")
     assert not trained
+
+
+def test_a_start_that_knows_a_tested_speaker_is_refused(
+    hissing: Callable[..., Path], tmp_path: Path, trained: list[tuple[int, list[str]]]
+) -> None:
+    told = {"corpora": {"emotions": [{"name": "folder", "speakers": {"train": ["f1"], "validation": []}}]}}
+    write_bundle(tmp_path / "start.edgeser", hearing_bundle(told))
+    plan = replace(_plan(hissing(*SPEAKERS), tmp_path / "out"), start=tmp_path / "start.edgeser")
+    with pytest.raises(InputError, match="learned from folder/f1, whom fold-00 tests"):
+        run(plan, 1, None, lambda _folds: None, lambda _line: None)
+    assert not trained
+
+
+def test_whom_the_start_knows_is_written_down_and_another_start_is_another_result(
+    hissing: Callable[..., Path], tmp_path: Path, trained: list[tuple[int, list[str]]]
+) -> None:
+    told = {
+        "corpora": {"emotions": [{"name": "folder", "speakers": {"train": ["x9"], "validation": ["x8"]}}]}
+    }
+    write_bundle(tmp_path / "start.edgeser", hearing_bundle(told))
+    plan = _plan(hissing(*SPEAKERS), tmp_path / "out", (1,))
+    begun = replace(plan, start=tmp_path / "start.edgeser")
+    run(begun, 1, None, lambda _folds: None, lambda _line: None)
+    data = json.loads((tmp_path / "out" / "seed-1" / "fold-00.json").read_text())
+    assert {"folder/x8", "folder/x9"} <= set(data["learned_from"])
+    assert len(trained) == 2
+    run(plan, 1, None, lambda _folds: None, lambda _line: None)
+    assert len(trained) == 4
