@@ -32,8 +32,8 @@ def conv(x: Tensor, channels: int, kernel: int | tuple[int, int], name: str, str
 def separable(x: Tensor, channels: int, name: str, stride: int = 1) -> Tensor:
     """Depthwise-separable convolution: depthwise 3x3, BatchNorm, ReLU, then 1x1 and BatchNorm (arXiv 1704.04861).
 
-    Between the two a BatchNorm and a ReLU: they cost no operation, and bring all channels to one range. Without them one
-    int8 step of a quiet channel is multiplied by the large weights that it gets behind it.
+    Between the two a BatchNorm and a ReLU: they cost no operation, and bring all channels to one range. Without them
+    one int8 step of a quiet channel is multiplied by the large weights that it gets behind it.
     """
     x = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False, name=f"{name}_depthwise")(x)
     x = relu(
