@@ -56,10 +56,10 @@ class TeacherFile:
     spec: SystemSpec | None = None
 
     def told(self) -> dict[str, Any]:
-        """Ready for JSON: what a result says of it."""
+        """Ready for JSON: what a result says of it; its name alone, not where it lies on this machine."""
         return {
             "kind": self.kind,
-            "path": str(self.path),
+            "name": self.path.name,
             "sha256": self.sha256,
             "learned_from": self.learned_from,
             "corpora": list(self.corpora),

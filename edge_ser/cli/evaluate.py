@@ -82,6 +82,9 @@ def evaluate(
     evaluation goes on where it stopped. A speaker on both sides is an error (exit 2), a backend that computes other
     values than the bundle's golden vectors fails the check (exit 1).
 
+    A teacher of the spec that has heard the test speakers would make scores worthless: of bundles and trainings that is
+    checked, of other files it is what the spec declares, and it stands in the result.
+
     The keyword task trains and scores the keyword net alone: the publisher's parts where there are some (split), every
     fold of the speakers (folds), or --source teaches and --corpus is tested (cross).
 

@@ -80,7 +80,8 @@ def train(
     from edge_ser.training.segments import cut_segments
     from edge_ser.training.stages import result
     from edge_ser.training.start import read_start
-    from edge_ser.training.system import train_system
+    from edge_ser.training.system import train_system, weights_file
+    from edge_ser.training.vad import vad_report
 
     begun = read_start(start, spec) if start is not None else None
     if begun is not None:
@@ -107,6 +108,9 @@ def train(
         "keyword": result(output / "keyword"),
         "fusion": result(output / "fusion"),
         "teachers": told_teachers(spec, output),
+        "vad": vad_report(system, weights_file(spec, output, "acoustic").parent, emotions.test)
+        if spec.training.acoustic.loss.ccc > 0
+        else None,
         "start": {"build_id": begun.build_id, "corpora": list(begun.corpora)} if begun is not None else None,
     }
     np.save(output / "float-test-logits.npy", fused)
