@@ -135,7 +135,7 @@ format: $(DEV_READY)
 docs-rules: $(DEV_READY)
 	$(VENV)/bin/python tools/rules_manual.py
 
-# The bundle that ships, again: make base CORPUS=crema-d CORPUS_ROOT=… WORDS=… WORDS_ROOT=… SHIP='--evaluate emo-db=…'
+# The bundle that ships, again: make base SYSTEM=shipped CORPUS=crema-d CORPUS_ROOT=… SHIP='--evaluate emo-db=…'
 SHIP ?=
 base: $(NEEDS_SYNTHETIC) | $(TRAIN_READY)
 	$(VENV)/bin/python tools/ship_base.py $(SPEC) --corpus '$(CORPUS)=$(ROOT_OF_CORPUS)' --words '$(WORDS)=$(ROOT_OF_WORDS)' --folder $(PLACE)/ship $(SHIP)
