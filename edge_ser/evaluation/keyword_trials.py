@@ -39,6 +39,7 @@ from edge_ser.evaluation.runs import told
 from edge_ser.evaluation.summary import SHIPPED, headline
 from edge_ser.files import read_json, sha256_hex, write_json
 from edge_ser.provenance import code_digest
+from edge_ser.runtime.golden import TOLERANCE
 from edge_ser.spec import SystemSpec
 
 KeywordProtocol = Literal["split", "folds", "cross"]
@@ -53,8 +54,8 @@ MOST_PARAMS = 80_000
 
 _WORK = "work"
 _MADE = "quiet"
-_APART_LSB = 2
-"""Furthest that TFLM's embedding may be from LiteRT's, in steps of uint8: kernels round differently by one or two."""
+_APART_LSB = TOLERANCE["keyword_windows"]
+"""How far two runtimes of one file may be apart, in steps of the embedding."""
 
 _CODE = (
     "acoustics.py",

@@ -13,7 +13,7 @@ from edge_ser.errors import CheckError
 from edge_ser.npz import npy_bytes
 from edge_ser.runtime.pipeline import Pipeline
 
-_TOLERANCE = {"features": 0, "acoustic_embedding": 2, "keyword_windows": 8}
+TOLERANCE = {"features": 0, "acoustic_embedding": 2, "keyword_windows": 8}
 """Largest difference allowed per value, in steps of uint8. Features are integers everywhere. TFLM computes as LiteRT's
 reference kernels do, to the bit; LiteRT's optimised kernels round values below zero otherwise, one step now and then,
 and the keyword net's residual sums hand that on (4 steps seen on its embedding, 1 to 2 on the acoustic one). A wrong
@@ -33,7 +33,7 @@ def check_golden(bundle: Bundle, pipeline: Pipeline) -> None:
     """
     stored = {name: bundle.array(f"golden/{name}.npy") for name in _NAMES}
     found = _stages(pipeline, stored["samples"])
-    for name, limit in _TOLERANCE.items():
+    for name, limit in TOLERANCE.items():
         expected, got = stored[name].astype(np.int64), found[name].astype(np.int64)
         difference = int(np.abs(expected - got).max()) if expected.shape == got.shape else None
         if difference is None or difference > limit:

@@ -175,9 +175,9 @@ def test_one_corpus_teaches_and_another_is_tested(
 def test_interpreters_that_disagree_fail_the_check(
     tmp_path: Path, untrained: list[tuple[int, Manifest]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyword_trials, "interpreters_apart", lambda _nets, _windows: 3)
+    monkeypatch.setattr(keyword_trials, "interpreters_apart", lambda _nets, _windows: 9)
     trial = _trial(tmp_path / "out", _corpus(tmp_path / "mine"), seeds=(1,))
-    with pytest.raises(CheckError, match=r"seed 1, split: .*differ by 3 steps"):
+    with pytest.raises(CheckError, match=r"seed 1, split: .*differ by 9 steps"):
         keyword_trials.report(trial, _quietly, lambda _line: None)
     assert untrained
 
