@@ -43,10 +43,10 @@ CONFIG = $(CORPUS) $(ROOT_OF_CORPUS) $(WORDS) $(ROOT_OF_WORDS)
 
 worked = touch $(PLACE)/.worked
 
-.PHONY: edgetpu base test lint format budget show constraints docs-rules docs-results m7-deps stock clean distclean help FORCE
+.PHONY: edgetpu base test lint format budget show bench firmware flash constraints docs-rules docs-results m7-deps stock clean distclean help FORCE
 
 help:
-	@sed -n '1,2s/^# //p' Makefile; echo 'Also: make lint, make budget, make show, make m7-deps (emulated Cortex-M7), make stock, make clean (build/), make distclean (environments too)'
+	@sed -n '1,2s/^# //p' Makefile; echo 'Also: make lint, make budget, make show, make bench, make firmware and make flash (CORALMICRO=path), make m7-deps (emulated Cortex-M7), make stock, make clean (build/), make distclean (environments too)'
 
 edgetpu: $(PLACE)/budget.json
 	@if [ -e $(PLACE)/.worked ]; then rm $(PLACE)/.worked; else echo 'Nothing changed: no work was done.'; fi
@@ -110,6 +110,35 @@ budget:
 
 show:
 	$(EDGE_SER) show $(BUNDLE)
+
+bench:
+	$(EDGE_SER) bench $(BUNDLE)
+
+# An application for the Coral Dev Board Micro. Builds it where CORALMICRO names a checkout of the SDK: for the Edge TPU,
+# or with CPU_FALLBACK=ON for the Cortex-M7 alone.
+CORALMICRO ?=
+CPU_FALLBACK ?= OFF
+FIRMWARE := $(PLACE)/firmware
+FIRMWARE_OUT := $(PLACE)/firmware-out-$(CPU_FALLBACK)
+flashtool = $(PYTHON) '$(CORALMICRO)/scripts/flashtool.py' --build_dir '$(FIRMWARE_OUT)' --elf_path '$(FIRMWARE_OUT)/edge_ser' $(FLASH_ARGS)
+firmware: | $(TRAIN_READY)
+	$(EDGE_SER) firmware $(BUNDLE) -o $(FIRMWARE)
+ifneq ($(CORALMICRO),)
+	cmake -S $(FIRMWARE) -B $(FIRMWARE_OUT) -DCORALMICRO='$(abspath $(CORALMICRO))' -DCPU_FALLBACK=$(CPU_FALLBACK)
+	cmake --build $(FIRMWARE_OUT) --target edge_ser --parallel
+else
+	@echo 'Written, not built: give the SDK, CORALMICRO=path (github.com/google-coral/coralmicro, with submodules).' >&2
+endif
+
+# Prints the command and runs it; `make --dry-run flash` and DRY_RUN=1 only print it.
+DRY_RUN ?=
+FLASH_ARGS ?=
+flash:
+	@if [ -z '$(CORALMICRO)' ]; then echo 'flash needs the SDK: CORALMICRO=path (github.com/google-coral/coralmicro)' >&2; exit 2; fi
+	@echo "$(flashtool)"
+	@if [ -z '$(DRY_RUN)' ]; then \
+	  if [ ! -e '$(FIRMWARE_OUT)/edge_ser' ]; then echo '$(FIRMWARE_OUT)/edge_ser is not there: make firmware CORALMICRO=path first' >&2; exit 3; fi; \
+	  $(flashtool); fi
 
 # The original C library, which judges the front end; without the package index its tests skip.
 stock: $(DEV_READY)

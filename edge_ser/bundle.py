@@ -57,12 +57,15 @@ class Bundle:
         members: every member but the manifest, by name.
         provenance: corpora, splits, seeds, commit, ...: any JSON object; kept as JSON would give it back.
         made_by: the version of edge-ser that made it.
+        manifest: as it was read from a file; empty of a bundle that was made here. What a later version knows more of
+            a spec than the file says must not give the same file another build id.
     """
 
     spec: SystemSpec
     members: Mapping[str, bytes]
     provenance: Mapping[str, Any]
     made_by: str = __version__
+    manifest: bytes = field(default=b"", repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Keep copies of what was given.
@@ -91,7 +94,7 @@ class Bundle:
     @property
     def build_id(self) -> str:
         """SHA-256 of the manifest, and so of everything, as hexadecimal digits."""
-        return sha256_hex(_manifest_bytes(self))
+        return sha256_hex(self.manifest or _manifest_bytes(self))
 
     def member(self, name: str) -> bytes:
         """The bytes of one member.
@@ -132,8 +135,8 @@ class Bundle:
         return npz_arrays(self.member(name), f"bundle {self.spec.name}: {name}", LIMIT_BYTES)
 
     def with_members(self, members: Mapping[str, bytes]) -> Bundle:
-        """The same bundle with members added or replaced."""
-        return dataclasses.replace(self, members={**self.members, **members})
+        """The same bundle with members added or replaced; its build id is another one."""
+        return dataclasses.replace(self, members={**self.members, **members}, manifest=b"")
 
 
 class _Lenient:
@@ -170,7 +173,7 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
         InputError: a member is missing, misnamed or too large, or the place cannot be written.
     """
     source = f"bundle {bundle.spec.name}"
-    manifest = _manifest_bytes(bundle)
+    manifest = bundle.manifest or _manifest_bytes(bundle)
     _check_members(source, {name: len(data) for name, data in bundle.members.items()})
     if len(manifest) > MANIFEST_LIMIT_BYTES:
         limit = f"at most {MANIFEST_LIMIT_BYTES}"
@@ -210,7 +213,8 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Bundle:
     if _MANIFEST not in infos:
         message = f"{path}: has no {_MANIFEST}; expected a bundle (.edgeser) made by `make edgetpu`"
         raise InputError(message)
-    manifest = _parse_manifest(path, _member_bytes(path, archive, infos.pop(_MANIFEST), MANIFEST_LIMIT_BYTES))
+    written = _member_bytes(path, archive, infos.pop(_MANIFEST), MANIFEST_LIMIT_BYTES)
+    manifest = _parse_manifest(path, written)
     for name in sorted(infos.keys() - manifest.members.keys()):
         message = f"{path}: holds {name!r}, which its manifest does not name; make it again"
         raise InputError(message)
@@ -225,7 +229,7 @@ def _read(path: Path, archive: zipfile.ZipFile) -> Bundle:
             raise InputError(message)
         members[name] = data
     spec = spec_from_dict(manifest.spec, source=f"{path}: {_MANIFEST}: spec")
-    bundle = Bundle(spec, members, manifest.provenance, manifest.edge_ser)
+    bundle = Bundle(spec, members, manifest.provenance, manifest.edge_ser, written)
     if tuple(manifest.labels) != bundle.labels or tuple(manifest.keywords) != bundle.keywords:
         message = f"{path}: labels or keywords of its manifest are not those of its spec; make it again"
         raise InputError(message)

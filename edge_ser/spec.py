@@ -51,7 +51,7 @@ Averaging = Literal["mean", "entropy"]
 FLOAT_ONLY_MIXING = "attention"
 """The mixing that no Edge TPU compiler maps; it is there to be compared with."""
 
-TeacherKind = Literal["training", "bundle", "keras", "tflite", "huggingface"]
+TeacherKind = Literal["training", "bundle", "keras", "tflite", "huggingface", "vectors"]
 """What kind of file or folder a teacher is, see :class:`TeacherSpec`."""
 
 TeacherOutput = Literal["logits", "probabilities", "vector", "probe"]
@@ -243,6 +243,28 @@ class DecisionSpec(_Strict):
 
 
 @dataclass(frozen=True)
+class StreamSpec(_Strict):
+    """What a system that listens all the time adds: on a board, in a virtual one, at a microphone.
+
+    Recordings (`edge-ser classify`, `edge-ser evaluate`) are judged as they were without it.
+
+    Attributes:
+        gate_dbfs: level below which a step of the front end counts as silence: its mean square without the constant
+            part, 0 dB being that of full scale. A segment that is silent throughout runs no net. 0 switches the gate
+            off.
+        hangover_s: for so long after the last step above that level the gate stays open.
+        smoothing: decisions whose probabilities are averaged before an emotion is shown; silence begins anew. 1 shows
+            each as it is.
+        hysteresis: probability by which another emotion must lie above the shown one to take its place.
+    """
+
+    gate_dbfs: float = 0.0
+    hangover_s: float = 0.0
+    smoothing: int = 1
+    hysteresis: float = 0.0
+
+
+@dataclass(frozen=True)
 class AugmentSpec(_Strict):
     """Augmentation of training clips; each entry is a range or a share, 0 switches it off.
 
@@ -333,8 +355,9 @@ class TeacherSpec(_Strict):
         paths: one file or folder per teacher; several are an ensemble. Relative to the working directory. ``{fold}``
             stands for the name of the fold in `edge-ser evaluate`. Empty: no teacher.
         kind: ``training`` (a folder of `edge-ser train`, or of one fold of `edge-ser evaluate --keep`) or ``bundle``,
-            the float acoustic net of either; ``keras`` (a .keras file); ``tflite``; or ``huggingface`` (a folder with
-            config.json and model.safetensors, the mean of whose last hidden states is the vector).
+            the float acoustic net of either; ``keras`` (a .keras file); ``tflite``; ``huggingface`` (a folder with
+            config.json and model.safetensors, the mean of whose last hidden states is the vector); or ``vectors`` (an
+            .npz file with what any encoder said of the recordings, see :mod:`edge_ser.teacher_vectors`).
         output: what is taken from it: ``logits``; ``probabilities`` (their logarithm is taken for logits); its
             ``vector``; or ``probe``, the logits of a linear classifier fitted to its vectors on training speakers.
         classes: the emotions that the outputs of a ``keras`` or ``tflite`` teacher stand for, in order.
@@ -464,6 +487,18 @@ class BudgetSpec(_Strict):
 
 
 @dataclass(frozen=True)
+class FirmwareSpec(_Strict):
+    """What only the firmware of a board reads.
+
+    Attributes:
+        clock: of the Edge TPU at the start: 63, 125, 250 or 500 MHz, coralmicro's PerformanceMode
+            (libs/tpu/edgetpu_driver.h), whose own default is ``high``; at ``max`` the module gets hot.
+    """
+
+    clock: Literal["low", "medium", "high", "max"] = "high"
+
+
+@dataclass(frozen=True)
 class SyntheticSpec(_Strict):
     """The synthetic corpus (espeak-ng voices x prosody x wording x noise)."""
 
@@ -498,9 +533,11 @@ class SystemSpec(_Strict):
     frontend: FrontendSpec = field(default_factory=FrontendSpec)
     fusion: FusionSpec = field(default_factory=FusionSpec)
     decision: DecisionSpec = field(default_factory=DecisionSpec)
+    stream: StreamSpec = field(default_factory=StreamSpec)
     training: TrainingSpec = field(default_factory=TrainingSpec)
     quantization: QuantizationSpec = field(default_factory=QuantizationSpec)
     budget: BudgetSpec = field(default_factory=BudgetSpec)
+    firmware: FirmwareSpec = field(default_factory=FirmwareSpec)
     corpora: CorporaSpec = field(default_factory=CorporaSpec)
 
     @property

@@ -23,6 +23,7 @@ from edge_ser.spec import (
     FrontendSpec,
     RebalanceSpec,
     RecipeSpec,
+    StreamSpec,
     SystemSpec,
     TeacherKind,
     TeacherOutput,
@@ -143,6 +144,7 @@ def _rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
     yield from _teacher_rules(spec)
     yield from _rebalance_rules(spec)
     yield from _decision_rules(spec)
+    yield from _stream_rules(spec.stream)
     yield "training.seed", spec.training.seed, 0 <= spec.training.seed < 2**31, "0 to 2**31 - 1"
     calibration = spec.quantization.calibration_segments
     yield "quantization.calibration_segments", calibration, calibration >= 8, "at least 8"
@@ -336,6 +338,7 @@ def _teacher_rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
         "training": ("logits", "vector", "probe"),
         "bundle": ("logits", "vector", "probe"),
         "huggingface": ("vector", "probe"),
+        "vectors": ("vector", "probe"),
     }
     possible = gives.get(kind, get_args(TeacherOutput))
     yield f"{table}.output", output, output in possible, f"{' or '.join(possible)} with kind = {kind!r}"
@@ -395,6 +398,15 @@ def _decision_rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]
     exact = abstain == 0 or averaging == "entropy"
     rule = "0 unless decision.averaging is 'entropy', which decides in integers"
     yield "decision.abstain", abstain, exact, rule
+
+
+def _stream_rules(stream: StreamSpec) -> Iterator[tuple[str, object, bool, str]]:
+    gate, hangover = stream.gate_dbfs, stream.hangover_s
+    yield "stream.gate_dbfs", gate, gate == 0 or -90 <= gate <= -10, "0, or -90 to -10"
+    yield "stream.hangover_s", hangover, 0 <= hangover <= 10, "0 to 10"
+    yield "stream.hangover_s", hangover, hangover == 0 or gate != 0, "0 unless stream.gate_dbfs sets a gate"
+    yield "stream.smoothing", stream.smoothing, 1 <= stream.smoothing <= 32, "1 to 32"
+    yield "stream.hysteresis", stream.hysteresis, 0 <= stream.hysteresis <= 0.5, "0 to 0.5"
 
 
 def _recipe_rules(table: str, recipe: RecipeSpec) -> Iterator[tuple[str, object, bool, str]]:

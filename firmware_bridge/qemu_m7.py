@@ -34,6 +34,7 @@ M7_LINK_FLAGS: Final = (
     str(BOARD / "mps2_an500.ld"),
 )
 
+_FRONTEND: Final = ("fft.c", "frontend.c", "integer_head.c", "net_input.c")
 _HINT: Final = "get it with: make m7-deps (Debian: gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm)"
 _CXX_HINT: Final = f"{_HINT}, and libstdc++-arm-none-eabi-newlib"
 _LIMIT_S: Final = 300
@@ -42,10 +43,10 @@ _LOG: Final = "emulator.log"
 
 @dataclass(frozen=True)
 class CoreSize:
-    """Memory that the core takes in firmware.
+    """Memory that the front end takes in firmware; :mod:`firmware_bridge.core_parts` has the rest of the core.
 
     Attributes:
-        objects: by C file of the core: bytes of program and constants, of variables with a start value, and of
+        objects: by C file: bytes of program and constants, of variables with a start value, and of
             variables without.
         state_bytes: ``sizeof(EserFrontend)`` with room for just one set of tables.
         table_bytes: the arrays of these tables.
@@ -161,7 +162,7 @@ class QemuM7:
         return [*command, "-kernel", str(executable.absolute())]
 
     def core_size(self, tables: FrontendTables, folder: Path) -> CoreSize:
-        """Measure the core's objects, compiled with room for just these tables.
+        """Measure the front end's objects, compiled with room for just these tables.
 
         Args:
             tables: the tables.
@@ -180,21 +181,29 @@ class QemuM7:
             *self.extra_flags,
             *(f"-DESER_MAX_{name}={value}" for name, value in limits.items()),
         )
-        sources = tuple(sorted(CORE.glob("*.c")))
+        sources = tuple(CORE / name for name in _FRONTEND)
         program = Program("core", (*sources, BOARD / "state.c"), flags)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         objects = [self.compiler.compile(source, program, folder) for source in program.sources]
         sizes = {}
         for source, compiled in zip(program.sources, objects, strict=True):
-            lines = run([str(self.size), str(compiled)], folder, _LIMIT_S).splitlines()
-            numbers = [int(word) for word in lines[1].split()[:3]] if len(lines) == 2 else []
-            if len(numbers) != 3:
-                message = f"{self.size.name}: says {lines}; expected text, data and bss of {compiled.name}"
-                raise CheckError(message)
-            sizes[source.name] = (numbers[0], numbers[1], numbers[2])
+            sizes[source.name] = self.object_size(compiled)
         _, _, state_bytes = sizes.pop("state.c")
         return CoreSize(sizes, state_bytes, _table_bytes(tables))
+
+    def object_size(self, compiled: Path) -> tuple[int, int, int]:
+        """Bytes of an object's program and constants, of variables with a start value, and of variables without.
+
+        Raises:
+            CheckError: the size tool cannot be understood.
+        """
+        lines = run([str(self.size), str(compiled)], compiled.parent, _LIMIT_S).splitlines()
+        numbers = [int(word) for word in lines[1].split()[:3]] if len(lines) == 2 else []
+        if len(numbers) != 3:
+            message = f"{self.size.name}: says {lines}; expected text, data and bss of {compiled.name}"
+            raise CheckError(message)
+        return numbers[0], numbers[1], numbers[2]
 
 
 def _table_bytes(tables: FrontendTables) -> int:

@@ -127,6 +127,18 @@ class TestBundle:
         with pytest.raises(InputError, match="provenance"):
             dataclasses.replace(_make(), provenance={"value": value})
 
+    def test_a_file_keeps_its_build_id_when_specs_learn_new_entries(self, path: Path) -> None:
+        write_bundle(path, _make())
+        # As a file of a version that knew no [stream] yet.
+        _change_manifest(path, lambda manifest: manifest["spec"].pop("stream"))
+        (written,) = [data for info, data in _members(path) if info.filename == "manifest.json"]
+        read = read_bundle(path)
+        assert read.build_id == sha256_hex(written) != _make().build_id
+        again = path.with_name("again.edgeser")
+        write_bundle(again, read)
+        assert read_bundle(again).build_id == read.build_id
+        assert read.with_members({"reports/more.json": b"{}"}).build_id != read.build_id
+
     def test_the_build_id_changes_with_anything_inside(self) -> None:
         bundle = _make()
         others = [

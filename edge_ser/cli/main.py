@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from edge_ser import __version__
+from edge_ser.cli.bench import bench
 from edge_ser.cli.budget import budget
 from edge_ser.cli.calibrate import calibrate
 from edge_ser.cli.check import check
@@ -18,6 +19,7 @@ from edge_ser.cli.doctor import doctor
 from edge_ser.cli.estimate import estimate
 from edge_ser.cli.evaluate import evaluate
 from edge_ser.cli.features import features
+from edge_ser.cli.firmware import firmware
 from edge_ser.cli.inspect import inspect
 from edge_ser.cli.output import say
 from edge_ser.cli.parity import parity
@@ -63,10 +65,12 @@ for command in (
     inspect,
     estimate,
     calibrate,
+    bench,
     budget,
     evaluate,
     show,
     classify,
+    firmware,
     doctor,
 ):
     app.command()(command)

@@ -22,7 +22,7 @@ from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.synthetic_lexicon import holds
 from edge_ser.evaluation.keyword_nets import Predictor, Windows
 from edge_ser.frontend.net_input import NetInput
-from edge_ser.runtime.pipeline import KEYWORD_THRESHOLD
+from edge_ser.runtime.words import KEYWORD_THRESHOLD
 from edge_ser.spec import SystemSpec
 
 THRESHOLDS = (0.05, 0.1, 0.2, 0.3, 0.4, KEYWORD_THRESHOLD, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995)

@@ -136,19 +136,24 @@ def centre_channels(features: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return centred
 
 
+def tables_struct(ffi: Any, tables: FrontendTables) -> Any:
+    """The C struct of a set of tables in an extension's own types; it points into the tables' arrays."""
+    struct: Any = ffi.new("EserFrontendTables *")
+    for name in _NUMBERS:
+        setattr(struct, name, int(getattr(tables, name)))
+    for name in _POINTERS:
+        array = getattr(tables, name)
+        pointer = "uint16_t[]" if array.dtype == np.uint16 else "int16_t[]"
+        setattr(struct, name, ffi.from_buffer(pointer, array))
+    return struct
+
+
 class _CTables:
     """The C struct of a set of tables, and the memory that it points to."""
 
     def __init__(self, tables: FrontendTables) -> None:
         self.tables = tables
-        struct: Any = NATIVE.ffi.new("EserFrontendTables *")
-        for name in _NUMBERS:
-            setattr(struct, name, int(getattr(tables, name)))
-        for name in _POINTERS:
-            array = getattr(tables, name)
-            pointer = "uint16_t[]" if array.dtype == np.uint16 else "int16_t[]"
-            setattr(struct, name, NATIVE.ffi.from_buffer(pointer, array))
-        self.struct = struct
+        self.struct = tables_struct(NATIVE.ffi, tables)
 
 
 class _State:

@@ -31,15 +31,30 @@ def check_golden(bundle: Bundle, pipeline: Pipeline) -> None:
     Raises:
         CheckError: naming the first stage that differs, and by how much.
     """
-    stored = {name: bundle.array(f"golden/{name}.npy") for name in _NAMES}
-    found = _stages(pipeline, stored["samples"])
+    differences = golden_differences(bundle, pipeline)
     for name, limit in TOLERANCE.items():
-        expected, got = stored[name].astype(np.int64), found[name].astype(np.int64)
-        difference = int(np.abs(expected - got).max()) if expected.shape == got.shape else None
+        difference = differences[name]
         if difference is None or difference > limit:
             how = "has another shape" if difference is None else f"differs by {difference}, allowed {limit}"
             message = f"golden vectors: {name} {how}; this runtime computes other values than the bundle's maker did"
             raise CheckError(message)
+
+
+def golden_differences(bundle: Bundle, pipeline: Pipeline) -> dict[str, int | None]:
+    """Largest difference from the golden vectors: of each stage of :data:`TOLERANCE`, and of the integer scores.
+
+    Returns:
+        By stage, in its own units (uint8 steps, score units); ``None`` where the shape is another.
+    """
+    stored = {name: bundle.array(f"golden/{name}.npy") for name in _NAMES}
+    found = _stages(pipeline, stored["samples"])
+    return {name: _distance(stored[name], found[name]) for name in (*TOLERANCE, "scores")}
+
+
+def _distance(expected: NDArray[np.generic], found: NDArray[np.generic]) -> int | None:
+    if expected.shape != found.shape:
+        return None
+    return int(np.abs(expected.astype(np.int64) - found.astype(np.int64)).max())
 
 
 _NAMES = ("samples", "features", "acoustic_embedding", "keyword_windows", "scores")

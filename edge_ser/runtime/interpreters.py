@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_ser.errors import InputError, MissingError
 from edge_ser.integer_head import Quantized
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """What computes the nets' operations on this machine.
+
+    Attributes:
+        threads: threads of one inference.
+        xnnpack: whether LiteRT's XNNPACK delegate takes what it can; its values may differ from the board's.
+        delegate: shared library of a delegate that is loaded for the whole process, ``""`` for none.
+    """
+
+    threads: int = 1
+    xnnpack: bool = False
+    delegate: str = ""
+
+
+BUILT_IN: Final = Kernels()
+"""LiteRT's built-in kernels on one thread: what bundles are scored with."""
 
 
 class Net(Protocol):
@@ -20,19 +40,26 @@ class Net(Protocol):
         """How the embedding's uint8 values stand for real numbers."""
         ...
 
+    @property
+    def embedding_size(self) -> int:
+        """Values in the embedding."""
+        ...
+
     def embed(self, features: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """uint8 (n, frames, channels) → uint8 (n, embedding)."""
         ...
 
 
 class LiteRtNet:
-    """A net run on this CPU by LiteRT's built-in kernels.
+    """A net run on this CPU by LiteRT, with its built-in kernels unless others are asked for.
 
     The built-in kernels and not the XNNPACK delegate: they are the arithmetic that TFLM has on the board, and one
     version of TensorFlow's delegate computes wrong values for a common kind of layer.
     """
 
-    def __init__(self, model: bytes, name: str, frames: int, channels: int) -> None:
+    def __init__(
+        self, model: bytes, name: str, frames: int, channels: int, kernels: Kernels = BUILT_IN
+    ) -> None:
         """Load a model.
 
         Args:
@@ -40,13 +67,14 @@ class LiteRtNet:
             name: what to call it in errors.
             frames: frames that the spec says it reads.
             channels: channels that the spec says it reads.
+            kernels: what computes.
 
         Raises:
             InputError: not a model, not of that shape and type, or its input is not the front end's uint8.
-            MissingError: neither LiteRT nor tflite-runtime is installed.
+            MissingError: neither LiteRT nor tflite-runtime is installed, or the delegate cannot be loaded.
         """
         try:
-            self._interpreter = _interpreter(model)
+            self._interpreter = _interpreter(model, kernels)
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             message = f"{name}: not a TFLite model that this runtime can load ({str(error).splitlines()[0]})"
@@ -102,17 +130,29 @@ def output_quantization(model: bytes) -> Quantized:
     return Quantized(scale=float(scale), zero_point=int(zero_point))
 
 
-def _interpreter(model: bytes) -> Any:
+def _interpreter(model: bytes, kernels: Kernels = BUILT_IN) -> Any:
     try:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType, load_delegate
     except ImportError:
         try:
-            from tflite_runtime.interpreter import Interpreter, OpResolverType
+            from tflite_runtime.interpreter import Interpreter, OpResolverType, load_delegate
         except ImportError:
             message = "no TFLite runtime is installed; install one with: pip install ai-edge-litert"
             raise MissingError(message) from None
+    delegates = None
+    if kernels.delegate:
+        try:
+            delegates = [load_delegate(kernels.delegate)]
+        except (OSError, ValueError) as error:
+            words = (str(error).splitlines() or ["no reason given"])[0]
+            message = (
+                f"{kernels.delegate}: cannot be loaded as a delegate ({words}); is the device plugged in?"
+            )
+            raise MissingError(message) from None
+    resolver = OpResolverType.BUILTIN if kernels.xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     return Interpreter(
         model_content=model,
-        num_threads=1,
-        experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        num_threads=kernels.threads,
+        experimental_op_resolver_type=resolver,
+        experimental_delegates=delegates,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,10 +23,11 @@ from edge_ser.frontend.net_input import NetInput, acoustic_input
 from edge_ser.frontend.tables import FrontendTables
 from edge_ser.integer_head import IntegerHead
 from edge_ser.runtime.interpreters import LiteRtNet, Net
-from edge_ser.spec import SILENCE, UNKNOWN_WORD, SystemSpec
+from edge_ser.runtime.words import hear
+from edge_ser.spec import SystemSpec
 
-KEYWORD_THRESHOLD = 0.5
-"""A keyword is named where its probability in some window is at least this; fusion reads the embedding regardless."""
+MakeNet = Callable[[bytes, str, int, int], Net]
+"""Loads a net: the file's bytes, its name for errors, the frames and the channels that it must read."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,10 @@ class Pipeline:
         self.fusion = fusion
         self.words = words
         self._net_input = net_input
-        self._acoustic = acoustic
-        self._keyword = keyword
+        self.acoustic_net = acoustic
+        self.keyword_net = keyword
         self._steps = Steps.of_scale(fusion.scale)
+        self._word_steps = Steps.of_scale(words.scale)
 
     def features(self, samples: NDArray[np.int16]) -> NDArray[np.uint8]:
         """uint8 (n, frames, channels) of int16 (n, segment samples)."""
@@ -114,23 +116,27 @@ class Pipeline:
         length = self.spec.keyword_frames
         windows = np.stack([features[:, at : at + length] for at in self.spec.keyword_starts], axis=1)
         count, per_segment = windows.shape[:2]
-        keyword = self._keyword.embed(windows.reshape(count * per_segment, *windows.shape[2:]))
+        keyword = self.keyword_net.embed(windows.reshape(count * per_segment, *windows.shape[2:]))
         heard = acoustic_input(features, self.spec.acoustic.normalisation)
         return Embeddings(
-            acoustic=self._acoustic.embed(heard), keyword_windows=keyword.reshape(count, per_segment, -1)
+            acoustic=self.acoustic_net.embed(heard), keyword_windows=keyword.reshape(count, per_segment, -1)
         )
 
     def decide(self, segment: Segment) -> Decision:
         """What the system says of one segment."""
         embeddings = self.embeddings(self.features(segment.samples[np.newaxis]))
+        return self.decision_of(embeddings, segment.start_s, segment.end_s)
+
+    def decision_of(self, embeddings: Embeddings, start_s: float, end_s: float) -> Decision:
+        """What the system says of one segment that the nets have seen; times as in :class:`Decision`."""
         logits = self.fusion.scores(embeddings.fused)[0]
         if self.spec.decision.averaging == "mean":
             scores, abstained = self.fusion.probabilities(logits[np.newaxis])[0], False
         else:
-            scores, abstained = self._judged(logits[np.newaxis], np.array([segment.end_s - segment.start_s]))
+            scores, abstained = self._judged(logits[np.newaxis], np.array([end_s - start_s]))
         return Decision(
-            start_s=segment.start_s,
-            end_s=segment.end_s,
+            start_s=start_s,
+            end_s=end_s,
             emotion=self.spec.acoustic.classes[int(logits.argmax())],
             scores=tuple(float(score) for score in scores),
             logits=logits,
@@ -189,24 +195,29 @@ class Pipeline:
         return probabilities_of(decision.averaging, real, seconds), False
 
     def _heard(self, windows: NDArray[np.uint8]) -> str | None:
-        probabilities = self.words.probabilities(self.words.scores(windows))
-        named = probabilities[:, : -len((UNKNOWN_WORD, SILENCE))]
-        if named.max() < KEYWORD_THRESHOLD:
-            return None
-        return self.spec.keyword.words[int(named.max(axis=0).argmax())]
+        heard = hear(self.words, self._word_steps, windows)
+        return None if heard is None else self.spec.keyword.words[heard.word]
 
 
-def load_pipeline(bundle: Bundle) -> Pipeline:
+def load_pipeline(bundle: Bundle, make: MakeNet = LiteRtNet, ending: str = ".tflite") -> Pipeline:
     """Make a bundle ready to run on this CPU.
 
+    Args:
+        bundle: what to run.
+        make: loads its nets.
+        ending: of the nets' members; ``"_edgetpu.tflite"`` for the compiled ones.
+
     Raises:
-        InputError: a member does not fit the spec; it is named.
+        InputError: a member is missing or does not fit the spec; it is named.
+        MissingError: an interpreter is not installed.
     """
     spec = bundle.spec
     tables = FrontendTables.from_arrays(bundle.arrays("frontend_tables.npz"))
     channels = spec.frontend.channels
-    acoustic = LiteRtNet(bundle.member("acoustic.tflite"), "acoustic.tflite", spec.segment_frames, channels)
-    keyword = LiteRtNet(bundle.member("keyword.tflite"), "keyword.tflite", spec.keyword_frames, channels)
+    name = f"acoustic{ending}"
+    acoustic = make(bundle.member(name), name, spec.segment_frames, channels)
+    name = f"keyword{ending}"
+    keyword = make(bundle.member(name), name, spec.keyword_frames, channels)
     heads = bundle.arrays("fusion.npz")
     fusion = IntegerHead.from_arrays(heads, "fusion")
     words = IntegerHead.from_arrays(heads, "words")

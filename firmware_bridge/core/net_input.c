@@ -47,13 +47,18 @@ void eser_feature_window_push(EserFeatureWindow *window, const uint16_t *feature
 }
 
 int eser_feature_window_copy(const EserFeatureWindow *window, uint8_t *input, size_t count) {
-  if (count > window->filled) {
+  return eser_feature_window_copy_before(window, input, count, 0);
+}
+
+int eser_feature_window_copy_before(const EserFeatureWindow *window, uint8_t *input, size_t count, size_t newer) {
+  if (newer > window->filled || count > window->filled - newer) {
     return 0;
   }
   /* The newest frames end at `next`; those that do not fit before it are at the end of the ring. */
-  const size_t newest = count < window->next ? count : window->next, older = count - newest;
+  const size_t end = window->next < newer ? window->next + window->capacity - newer : window->next - newer;
+  const size_t newest = count < end ? count : end, older = count - newest;
   const size_t row = window->channels;
   memcpy(input, window->frames + (window->capacity - older) * row, older * row);
-  memcpy(input + older * row, window->frames + (window->next - newest) * row, newest * row);
+  memcpy(input + older * row, window->frames + (end - newest) * row, newest * row);
   return 1;
 }

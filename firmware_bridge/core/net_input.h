@@ -40,6 +40,9 @@ void eser_feature_window_push(EserFeatureWindow *window, const uint16_t *feature
  * fewer are there, else 1. */
 int eser_feature_window_copy(const EserFeatureWindow *window, uint8_t *input, size_t count);
 
+/* The same, with the newest `newer` frames left out. */
+int eser_feature_window_copy_before(const EserFeatureWindow *window, uint8_t *input, size_t count, size_t newer);
+
 #ifdef __cplusplus
 }
 #endif

@@ -77,6 +77,7 @@ typedef struct {
 /* Everything below ends the program, with a line on standard error, where a file is not what it should be. */
 void job_fail(const char *problem);
 
+void job_read_u8s(FILE *file, uint8_t *bytes, size_t count);
 uint32_t job_read_u32(FILE *file);
 void job_read_i16s(FILE *file, int16_t *values, size_t count);
 void job_read(FILE *file, Job *job);

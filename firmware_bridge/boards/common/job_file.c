@@ -13,7 +13,7 @@ void job_fail(const char *problem) {
   exit(2);
 }
 
-static void read_bytes(FILE *file, uint8_t *bytes, size_t count) {
+void job_read_u8s(FILE *file, uint8_t *bytes, size_t count) {
   if (fread(bytes, 1, count, file) != count) {
     job_fail("the job file ends before its last job does");
   }
@@ -21,7 +21,7 @@ static void read_bytes(FILE *file, uint8_t *bytes, size_t count) {
 
 uint32_t job_read_u32(FILE *file) {
   uint8_t bytes[4];
-  read_bytes(file, bytes, sizeof bytes);
+  job_read_u8s(file, bytes, sizeof bytes);
   return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
 }
 
@@ -29,7 +29,7 @@ void job_read_i16s(FILE *file, int16_t *values, size_t count) {
   uint8_t bytes[512];
   while (count > 0) {
     const size_t piece = count < sizeof bytes / 2 ? count : sizeof bytes / 2;
-    read_bytes(file, bytes, 2 * piece);
+    job_read_u8s(file, bytes, 2 * piece);
     for (size_t i = 0; i < piece; ++i) {
       values[i] = (int16_t)(uint16_t)(bytes[2 * i] | bytes[2 * i + 1] << 8);
     }
