@@ -23,6 +23,7 @@ COMMANDS = (
     ("inspect",),
     ("estimate",),
     ("calibrate",),
+    ("bench",),
     ("budget",),
     ("evaluate",),
     ("show",),

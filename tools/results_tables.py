@@ -260,7 +260,7 @@ def _stress(tests: Sequence[Record]) -> str:
     names = list(tests[0]["rows"])
     lines = [
         (
-            test["source"] or test["kind"],
+            f"{test['source']} microphone" if test["kind"] == "channel" else test["source"] or test["kind"],
             "" if test["db"] is None else f"{test['db']:+g}",
             *(_percent(test["rows"][name]["uar"]) for name in names),
             _maybe(test["rows"].get(SHIPPED, {}), "as_clean"),
@@ -268,7 +268,7 @@ def _stress(tests: Sequence[Record]) -> str:
         for test in tests
     ]
     columns = ("", "dB", *(f"{_title(name, {})}, UAR %" for name in names), "int8 decides as clean %")
-    return f"Noise (SNR) and level, never trained on:\n\n{markdown(columns, lines)}"
+    return f"Noise and simulated channels (SNR), and level, never trained on:\n\n{markdown(columns, lines)}"
 
 
 def _details(rows: Mapping[str, Any]) -> str:

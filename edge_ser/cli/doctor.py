@@ -51,8 +51,8 @@ _DISTRIBUTIONS = (
     Item("tensorflow-cpu", False, "", "train, quantize", "pip install 'edge-ser[train]'"),
     Item("keras", False, "", "train, quantize", "pip install 'edge-ser[train]'"),
     Item("espeakng-loader", False, "", "corpus synth", "pip install 'edge-ser[train]'"),
-    Item("matplotlib", False, "", "features --plot", "pip install 'edge-ser[plot]'"),
-    Item("sounddevice", False, "", "listen", "pip install 'edge-ser[mic]'"),
+    Item("matplotlib", False, "", "features --plot, bench -o FILE.svg", "pip install 'edge-ser[plot]'"),
+    Item("sounddevice", False, "", "tools/rerecord.py", "pip install 'edge-ser[mic]'"),
     Item("pyserial", False, "", "bench and classify on a board", "pip install 'edge-ser[board]'"),
     Item("tflite-micro", False, "", "arena in budget, bench --backend tflm", "pip install 'edge-ser[micro]'"),
 )
@@ -179,7 +179,7 @@ def _libraries() -> tuple[Item, ...]:
     from ctypes.util import find_library
 
     wanted = (
-        ("portaudio", "portaudio", "listen", "apt install libportaudio2"),
+        ("portaudio", "portaudio", "tools/rerecord.py", "apt install libportaudio2"),
         (
             "libedgetpu",
             "edgetpu",

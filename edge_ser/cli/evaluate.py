@@ -55,7 +55,7 @@ def evaluate(
     taught_root: Annotated[
         Path | None, typer.Option(help="BUNDLE: folder of the corpus that taught it.")
     ] = None,
-    stress: Annotated[str, typer.Option(help="BUNDLE: noise, level, or noise,level.")] = "",
+    stress: Annotated[str, typer.Option(help="BUNDLE: any of noise,level,channel.")] = "",
     noise_corpus: Annotated[
         str | None, typer.Option(help="BUNDLE: noise recordings too, e.g. esc-10.")
     ] = None,

@@ -123,10 +123,9 @@ def _stress(tests: list[dict[str, Any]], note: str) -> RenderableType:
         decibels = "" if test["db"] is None else f"{test['db']:+g}"
         uars = [_percent(test["rows"][name]["uar"]) for name in names]
         same = test["rows"].get("litert", {}).get("as_clean")
-        lines.append(
-            (test["source"] or test["kind"], decibels, *uars, "" if same is None else _percent(same))
-        )
-    return table(f"Noise (SNR) and level, never trained on{note}", columns, lines)
+        source = f"{test['source']} microphone" if test["kind"] == "channel" else test["source"]
+        lines.append((source or test["kind"], decibels, *uars, "" if same is None else _percent(same)))
+    return table(f"Noise and simulated channels (SNR), and level; never trained on{note}", columns, lines)
 
 
 def _votes(found: Mapping[str, Any], mean_of: str, note: str) -> RenderableType:

@@ -1,4 +1,4 @@
-"""What a system that never heard it makes of noise and of another level."""
+"""What a system that never heard it makes of noise, of another level, and of a loudspeaker, room and microphone."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 
 from edge_ser.acoustics import add_noise, change_gain, to_int16
 from edge_ser.audio import read_audio
+from edge_ser.channel.simulation import ROOMS, Channel
 from edge_ser.corpora.clip import Clip
 from edge_ser.errors import InputError
 
 Samples = NDArray[np.int16]
-Kind = Literal["noise", "level"]
+Kind = Literal["noise", "level", "channel"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 SNR_DB = (20.0, 10.0, 5.0, 0.0)
 LEVEL_DB = (-20.0, -14.0, -10.0, -6.0, -3.0, 3.0, 6.0)
 """Zero is the clean test itself."""
+CHANNEL_SNR_DB = (30.0, 20.0, 10.0)
 
 _NOISE_LEVEL = 3000.0
 _BABBLE_VOICES = 6
@@ -63,8 +65,7 @@ class NoiseChange:
 
     def __call__(self, clip: Clip, samples: Samples) -> Samples:
         """int16 (n,) → int16 (n,)."""
-        name = f"{self.source}/{clip.corpus}/{clip.path.name}/{clip.start_s}".encode()
-        rng = np.random.default_rng([self.seed, int.from_bytes(hashlib.sha256(name).digest()[:8], "little")])
+        rng = _rng_of(self.source, clip, self.seed)
         return add_noise(samples, self._noise(clip, len(samples), rng), self.snr_db)
 
     def _noise(self, clip: Clip, length: int, rng: np.random.Generator) -> Samples:
@@ -81,12 +82,29 @@ class NoiseChange:
 
 
 @dataclass(frozen=True)
+class ChannelChange:
+    """Every clip through one loudspeaker, room and microphone, all simulated; noise drawn by the clip's name.
+
+    Attributes:
+        channel: the way; ``tools/rerecord.py --simulate`` takes the same one.
+        rate_hz: of the samples.
+    """
+
+    channel: Channel
+    rate_hz: int
+
+    def __call__(self, clip: Clip, samples: Samples) -> Samples:
+        """int16 (n,) → int16, longer by the drift of the clock."""
+        return self.channel.hear(samples, self.rate_hz, _rng_of(self.channel.room, clip, self.channel.seed))
+
+
+@dataclass(frozen=True)
 class Condition:
     """One stress test.
 
     Attributes:
-        kind: noise or level.
-        source: which noise; ``""`` for level.
+        kind: noise, level or channel.
+        source: which noise, or which room; ``""`` for level.
         value: SNR or gain, decibels.
         change: what does it.
     """
@@ -94,7 +112,7 @@ class Condition:
     kind: Kind
     source: str
     value: float
-    change: LevelChange | NoiseChange
+    change: LevelChange | NoiseChange | ChannelChange
 
 
 def conditions(
@@ -106,7 +124,7 @@ def conditions(
     these are babble of the test's other speakers, clicks, tone sweeps, and the recordings that the person gives.
 
     Args:
-        kinds: noise, level or both.
+        kinds: any of noise, level and channel. Rooms of the channel's kind may be in a training's augmentation.
         clips: the test clips; babble is made of them.
         noises: recordings of a noise corpus; empty for none.
         rate_hz: of the samples that systems hear.
@@ -130,7 +148,18 @@ def conditions(
         ]
     if "level" in kinds:
         found += [Condition("level", "", db, LevelChange(db)) for db in LEVEL_DB]
+    if "channel" in kinds:
+        found += [
+            Condition("channel", room, snr, ChannelChange(Channel(room, snr, seed=seed), rate_hz))
+            for room in ROOMS
+            for snr in CHANNEL_SNR_DB
+        ]
     return found
+
+
+def _rng_of(what: str, clip: Clip, seed: int) -> np.random.Generator:
+    name = f"{what}/{clip.corpus}/{clip.path.name}/{clip.start_s}".encode()
+    return np.random.default_rng([seed, int.from_bytes(hashlib.sha256(name).digest()[:8], "little")])
 
 
 def clicks(rng: np.random.Generator, length: int, rate_hz: int) -> Samples:

@@ -12,11 +12,22 @@ from evaluation_cases import hiss
 
 from edge_ser.acoustics import active_power
 from edge_ser.audio import read_audio, write_wav
+from edge_ser.channel.simulation import ROOMS, Channel
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.registry import read_clips
 from edge_ser.errors import InputError
 from edge_ser.evaluation.levels import level_copies
-from edge_ser.evaluation.stress import LEVEL_DB, SNR_DB, Condition, NoiseChange, clicks, conditions, sweeps
+from edge_ser.evaluation.stress import (
+    CHANNEL_SNR_DB,
+    LEVEL_DB,
+    SNR_DB,
+    ChannelChange,
+    Condition,
+    NoiseChange,
+    clicks,
+    conditions,
+    sweeps,
+)
 
 RATE = 16_000
 
@@ -115,3 +126,22 @@ def test_copies_have_one_level_and_keep_their_names(tmp_path: Path) -> None:
     before = copies[0].path.stat().st_mtime_ns
     assert level_copies(clips, -26.0, RATE, tmp_path / "levelled") == copies
     assert copies[0].path.stat().st_mtime_ns == before
+
+
+def test_channels_are_the_rigs_own_and_the_same_for_every_system(clips: list[Clip]) -> None:
+    found = conditions(("channel",), clips, (), RATE, 1)
+    assert [(c.kind, c.source, c.value) for c in found] == [
+        ("channel", room, snr) for room in ROOMS for snr in CHANNEL_SNR_DB
+    ]
+    change = found[0].change
+    assert isinstance(change, ChannelChange)
+    assert change.channel == Channel("near", 30.0, seed=1)
+    samples = read_audio(clips[0].path, RATE)
+    first = change(clips[0], samples)
+    assert (first == pickle.loads(pickle.dumps(change))(clips[0], samples)).all()
+    assert abs(len(first) - len(samples)) <= 1
+    assert (change(clips[1], samples)[: len(first)] != first).any()
+    rougher = found[-1].change(clips[0], samples)
+    size = min(len(samples), len(first), len(rougher))
+    likeness = [np.corrcoef(samples[:size], one[:size])[0, 1] for one in (first, rougher)]
+    assert likeness[0] > likeness[1]

@@ -1,0 +1,1 @@
+"""The latency harness: the same decision, timed in the same way, on whatever runs a bundle."""

@@ -1,0 +1,1 @@
+"""From a loudspeaker to a microphone: the channel simulated, and corpora recorded again through a real one."""
