@@ -14,8 +14,14 @@ from edge_ser.errors import InputError
 from edge_ser.spec import AugmentSpec, FrontendSpec, LossSpec, RecipeSpec, TeacherSpec
 from edge_ser.spec_file import spec_from_dict
 from edge_ser.training.examples import Epochs, Example
-from edge_ser.training.lessons import Lesson, joined_vectors, make_lessons, probe_logits
-from edge_ser.training.objective import TaughtLoss, make_loss
+from edge_ser.training.lessons import (
+    Lesson,
+    joined_vectors,
+    make_lessons,
+    probe_logits,
+    taught_vectors,
+)
+from edge_ser.training.objective import TaughtLoss, TimeStatistics, make_loss
 
 RNG = np.random.default_rng(0)
 CLASSES = 3
@@ -60,6 +66,34 @@ def test_vectors_are_told_apart_although_they_point_one_way() -> None:
     assert (joined @ joined.T).min() < -0.3
     # A constant says nothing, and does no harm.
     assert np.array_equal(joined[:, -1], np.zeros(40))
+
+
+@pytest.mark.parametrize("clips", [40, 200])
+def test_what_is_taught_of_vectors_is_their_largest_components(clips: int) -> None:
+    rng = np.random.default_rng(3)
+    hidden = rng.normal(size=(clips, 3)) * (9.0, 3.0, 1.0)
+    taught = taught_vectors((hidden @ rng.normal(size=(3, 150)) + 5.0).astype(np.float32))
+    # Three directions are all there is; the rest is rounding and is not taught.
+    assert taught.shape == (clips, 3)
+    assert taught.dtype == np.float32
+    assert np.mean(taught**2) == pytest.approx(1, rel=1e-5)
+    assert np.abs(np.corrcoef(taught.T) - np.eye(3)).max() < 0.05
+    spreads = taught.std(axis=0)
+    assert (np.diff(spreads) < 0).all()
+    # Drawn in: a ninth of the variance becomes a third of the deviation's root, not of the deviation.
+    assert spreads[0] / spreads[2] < 6
+
+
+def test_vectors_that_are_all_alike_teach_nothing() -> None:
+    assert taught_vectors(np.ones((5, 8), np.float32)).shape == (5, 0)
+
+
+def test_the_guess_sees_how_tokens_change_over_time() -> None:
+    tokens = np.random.default_rng(4).normal(size=(2, 6, 5, 3)).astype(np.float32)
+    over_time = tokens.mean(axis=2)
+    found = TimeStatistics()(tokens).numpy()
+    assert found[:, :3] == pytest.approx(over_time.mean(axis=1), abs=1e-5)
+    assert found[:, 3:] == pytest.approx(over_time.std(axis=1), abs=1e-3)
 
 
 def test_a_probe_is_right_on_speakers_that_it_was_not_fitted_on() -> None:
@@ -119,15 +153,15 @@ def test_the_loss_weighs_labels_and_teacher(loss: LossSpec) -> None:
     assert float(alone(agreed, LOGITS)) == pytest.approx(0, abs=1e-6)
 
 
-def test_a_vector_teaches_its_direction() -> None:
+def test_a_vector_teaches_its_values() -> None:
     vector, guess = RNG.normal(size=(5, 4)), RNG.normal(size=(5, 4))
     lesson = _lesson("vector", vector, 0.5)
     targets = np.hstack([TARGETS, vector]).astype(np.float32)
     outputs = np.hstack([LOGITS, guess]).astype(np.float32)
-    cosine = (vector * guess).sum(axis=1) / np.linalg.norm(vector, axis=1) / np.linalg.norm(guess, axis=1)
+    error = ((vector - guess) ** 2).mean()
     labels = float(make_loss(LossSpec(), CLASSES)(TARGETS, LOGITS))
     loss = make_loss(LossSpec(), CLASSES, lesson)
-    assert float(loss(targets, outputs)) == pytest.approx(0.5 * labels + 0.5 * (1 - cosine).mean(), rel=1e-4)
+    assert float(loss(targets, outputs)) == pytest.approx(0.5 * labels + 0.5 * error, rel=1e-4)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
     assert isinstance(again, TaughtLoss)
     assert float(again(targets, outputs)) == float(loss(targets, outputs))
