@@ -51,7 +51,7 @@ Averaging = Literal["mean", "entropy"]
 FLOAT_ONLY_MIXING = "attention"
 """The mixing that no Edge TPU compiler maps; it is there to be compared with."""
 
-TeacherKind = Literal["training", "bundle", "keras", "tflite", "huggingface"]
+TeacherKind = Literal["training", "bundle", "keras", "tflite", "huggingface", "vectors"]
 """What kind of file or folder a teacher is, see :class:`TeacherSpec`."""
 
 TeacherOutput = Literal["logits", "probabilities", "vector", "probe"]
@@ -333,8 +333,9 @@ class TeacherSpec(_Strict):
         paths: one file or folder per teacher; several are an ensemble. Relative to the working directory. ``{fold}``
             stands for the name of the fold in `edge-ser evaluate`. Empty: no teacher.
         kind: ``training`` (a folder of `edge-ser train`, or of one fold of `edge-ser evaluate --keep`) or ``bundle``,
-            the float acoustic net of either; ``keras`` (a .keras file); ``tflite``; or ``huggingface`` (a folder with
-            config.json and model.safetensors, the mean of whose last hidden states is the vector).
+            the float acoustic net of either; ``keras`` (a .keras file); ``tflite``; ``huggingface`` (a folder with
+            config.json and model.safetensors, the mean of whose last hidden states is the vector); or ``vectors`` (an
+            .npz file with what any encoder said of the recordings, see :mod:`edge_ser.teacher_vectors`).
         output: what is taken from it: ``logits``; ``probabilities`` (their logarithm is taken for logits); its
             ``vector``; or ``probe``, the logits of a linear classifier fitted to its vectors on training speakers.
         classes: the emotions that the outputs of a ``keras`` or ``tflite`` teacher stand for, in order.

@@ -336,6 +336,7 @@ def _teacher_rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
         "training": ("logits", "vector", "probe"),
         "bundle": ("logits", "vector", "probe"),
         "huggingface": ("vector", "probe"),
+        "vectors": ("vector", "probe"),
     }
     possible = gives.get(kind, get_args(TeacherOutput))
     yield f"{table}.output", output, output in possible, f"{' or '.join(possible)} with kind = {kind!r}"

@@ -173,7 +173,7 @@ def _find(teacher: TeacherSpec, path: Path) -> TeacherFile:
             raise InputError(message)
         settings = [path / name for name in _HUGGINGFACE_FILES if (path / name).is_file()]
         return TeacherFile("huggingface", path, _digest([*settings, *weights]), learned_from)
-    ending = ".keras" if teacher.kind == "keras" else ".tflite"
+    ending = {"keras": ".keras", "tflite": ".tflite", "vectors": ".npz"}[teacher.kind]
     if path.suffix != ending or not path.is_file():
         message = f"{_named(path)}: not a {teacher.kind} teacher; expected a {ending} file"
         raise InputError(message)

@@ -34,6 +34,12 @@ def train(
             "--words", metavar="NAME=DIR", help="Further words, other speech or noise for them; repeatable."
         ),
     ] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=DIR", help="A further emotion corpus that only teaches, where it knows the classes."
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the spec's seed.")] = None,
     test_fold: Annotated[int | None, typer.Option(help="Instead of the spec's test fold.")] = None,
     start: Annotated[
@@ -60,9 +66,13 @@ def train(
         spec = replace(spec, training=replace(spec.training, seed=seed))
     if test_fold is not None:
         spec = replace(spec, corpora=replace(spec.corpora, test_fold=test_fold))
-    emotions = emotion_manifest(spec, corpus, root.resolve())
+    emotions = _taught_besides(
+        spec,
+        emotion_manifest(spec, corpus, root.resolve()),
+        [_place(text, "--source") for text in source or ()],
+    )
     words = (
-        _merged(spec, emotions, [(words_corpus, words_root), *map(_place, more_words)], output)
+        _merged(spec, emotions, [(words_corpus, words_root), *(_place(text) for text in more_words)], output)
         if more_words
         else keyword_manifest(spec, words_corpus, words_root.resolve())
     )
@@ -70,7 +80,7 @@ def train(
     write_manifest(emotions, output / "emotions.json")
     write_manifest(words, output / "words.json")
     say(
-        f"training {spec.name} on {corpus}: {_sizes(emotions)}; keywords from {words.corpus}: {_sizes(words)}"
+        f"training {spec.name} on {emotions.corpus}: {_sizes(emotions)}; keywords from {words.corpus}: {_sizes(words)}"
     )
 
     import numpy as np
@@ -141,6 +151,29 @@ def _check_tested(emotions: Manifest, start: Start) -> None:
         raise InputError(message)
 
 
+def _taught_besides(spec: SystemSpec, emotions: Manifest, sources: list[tuple[str, Path]]) -> Manifest:
+    """The manifest with all clips of other corpora that show one of its emotions in its training part."""
+    from edge_ser.corpora.registry import is_nameless, read_clips
+    from edge_ser.evaluation.protocols import Corpus, Fold, taught_besides
+
+    classes = spec.acoustic.classes
+    target = Corpus(emotions.corpus, emotions.root, emotions.clips)
+    others = []
+    for name, root in sources:
+        home = root.resolve()
+        clips = tuple(
+            clip
+            for clip in read_clips(name, home)
+            if clip.emotion in classes and clip.speaker and not is_nameless(clip)
+        )
+        if not clips:
+            message = f"--source {name}: has no clip of {', '.join(classes)}; leave it out"
+            raise InputError(message)
+        others.append(Corpus(name, home, clips))
+    (fold,) = taught_besides([Fold("train", emotions.corpus, emotions)], target, others)
+    return fold.manifest
+
+
 def _merged(spec: SystemSpec, emotions: Manifest, places: list[tuple[str, Path]], output: Path) -> Manifest:
     """Keyword clips of several corpora, none of a speaker whom the emotions test."""
     from edge_ser.corpora.keywords import within
@@ -150,10 +183,10 @@ def _merged(spec: SystemSpec, emotions: Manifest, places: list[tuple[str, Path]]
     return words_for(Fold("train", emotions.corpus, emotions), words)
 
 
-def _place(text: str) -> tuple[str, Path]:
+def _place(text: str, option: str = "--words") -> tuple[str, Path]:
     name, equals, folder = text.partition("=")
     if not (name and equals and folder):
-        message = f"--words is {text!r}; expected NAME=DIR, e.g. crema-d=CREMA-D"
+        message = f"{option} is {text!r}; expected NAME=DIR, e.g. crema-d=CREMA-D"
         raise InputError(message)
     return name, Path(folder)
 

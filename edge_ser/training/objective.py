@@ -56,8 +56,11 @@ def training_model(
         beside.append(ClassCentres(classes, name=_CENTRES)(embedding))
         beside.append(layers.UnitNormalization(name="directions")(embedding))
     if lesson is not None and lesson.form == "vector":
+        # From the tokens too: the embedding has too few values for what a speech encoder knows.
+        seen = TimeStatistics(name="token_statistics")(model.get_layer("embedding_conv").input)
+        embedding = model.get_layer("flat_embedding").output
         vector = layers.Dense(lesson.values.shape[1], name="teacher_vector")
-        beside.append(vector(model.get_layer("flat_embedding").output))
+        beside.append(vector(layers.Concatenate(name="teacher_view")([seen, embedding])))
     if not beside:
         return model
     together = layers.Concatenate(name="objective")([model.output, *beside])
@@ -182,12 +185,31 @@ class MultiLoss(keras.losses.Loss):  # type: ignore[misc]
 
 
 @keras.saving.register_keras_serializable("edge_ser")
+class TimeStatistics(layers.Layer):  # type: ignore[misc]
+    """Mean and standard deviation over time of every channel's mean over frequency: (B, T, F, C) → (B, 2 C).
+
+    The pooling of x-vectors (Snyder et al., ICASSP 2018), in training only.
+    """
+
+    def call(self, tokens: Tensor) -> Tensor:
+        """See the class; ``tokens`` is (B, T, F, C)."""
+        over_time = tf.reduce_mean(tokens, axis=2)
+        # The root of a variance of 0 has no gradient.
+        deviation = tf.sqrt(tf.math.reduce_variance(over_time, axis=1) + keras.config.epsilon())
+        return tf.concat([tf.reduce_mean(over_time, axis=1), deviation], axis=1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
+        """(B, 2 C)."""
+        return input_shape[0], 2 * int(input_shape[-1] or 0)
+
+
+@keras.saving.register_keras_serializable("edge_ser")
 class TaughtLoss(keras.losses.Loss):  # type: ignore[misc]
     """The labels' loss and a teacher's term, one value per clip before the reduction.
 
     With classes the term is ``T**2`` times the divergence of the student's from the teacher's probabilities, both
     softened by T, so that its gradient keeps its size whatever T is (Hinton et al., arXiv 1503.02531, section 2). With
-    a vector it is 1 - cosine.
+    a vector it is the mean squared error of its values, whose own mean square is 1.
     """
 
     def __init__(
@@ -211,8 +233,7 @@ class TaughtLoss(keras.losses.Loss):  # type: ignore[misc]
         targets, taught = targets[:, : -self.size], tf.cast(targets[:, -self.size :], outputs.dtype)
         if self.form == "vector":
             outputs, guessed = outputs[:, : -self.size], outputs[:, -self.size :]
-            cosine = tf.reduce_sum(tf.math.l2_normalize(guessed, 1) * tf.math.l2_normalize(taught, 1), axis=1)
-            term = 1 - cosine
+            term = tf.reduce_mean(tf.square(guessed - taught), axis=1)
         else:
             log_p = tf.nn.log_softmax(outputs[:, : self.classes] / self.temperature)
             divergence = tf.reduce_sum(tf.math.xlogy(taught, taught) - taught * log_p, axis=1)

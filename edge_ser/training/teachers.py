@@ -28,6 +28,7 @@ from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.networks.layers import with_classifier
 from edge_ser.spec import FrontendSpec, SystemSpec, TeacherSpec
 from edge_ser.teacher_files import TeacherFile, weights_of
+from edge_ser.teacher_vectors import read_vectors
 from edge_ser.training.segments import cut_segments
 
 Floats = NDArray[np.float32]
@@ -97,7 +98,10 @@ def said_by(
             outputs than classes, or says something that is no number; or a clip cannot be read.
         MissingError: a package that it needs is not installed.
     """
-    if teacher.spec is not None:
+    if teacher.kind == "vectors":
+        rows = read_vectors(teacher.path).of(clips)
+        advance(len(clips))
+    elif teacher.spec is not None:
         rows = _said_by_system(teacher, teacher.spec, clips, advance, logits=asked.names_classes)
     else:
         rows = _said(_open(asked, teacher.path, frontend), frontend, clips, advance)

@@ -344,7 +344,7 @@ def test_any_keyword_of_a_spec_is_spoken_and_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("emotion", ["surprise", "boredom"])
 def test_emotions_without_a_recipe_are_named(emotion: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"'{emotion}'.*anger, disgust, fear, happiness, neutral, sadness"):
+    with pytest.raises(InputError, match=f"'{emotion}'.*anger, calm, disgust, fear, happiness, neutral, sadness"):
         make_corpus(tmp_path / "corpus", SPEC, WORDS, ("anger", emotion), lambda _: None, workers=1)
     assert list(tmp_path.iterdir()) == []
 
