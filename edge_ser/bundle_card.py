@@ -132,6 +132,14 @@ def _data(bundle: Bundle) -> Iterator[str]:
         if barred
         else "All of these licences allow weights trained on the corpora to ship."
     )
+    elsewhere = [one for one in bundle.provenance.get("teachers", []) if not one.get("corpora")]
+    if elsewhere:
+        heard = "; ".join(dict.fromkeys(_cell(str(one.get("learned_from"))) for one in elsewhere))
+        licence = bundle.provenance.get("teacher_licence")
+        said = (
+            f" Their licences, by the word of whoever ships this: {_cell(str(licence))}." if licence else ""
+        )
+        yield f"Nets from elsewhere taught it too; what they had heard is not in the table: {heard}.{said}"
     if bundle.provenance.get("synthetic"):
         yield "**Trained on synthetic speech**: it shows that the line works, and is no model of people."
 

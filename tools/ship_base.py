@@ -18,6 +18,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,11 @@ def main() -> None:
         "--scores", type=Path, action="append", default=[], help="a report of the same recipe's trials"
     )
     parser.add_argument(
+        "--teacher-licence",
+        default="",
+        help="licences of teachers from elsewhere that let what they taught be passed on; goes into the bundle",
+    )
+    parser.add_argument(
         "--train-option", action="append", default=[], help="handed to edge-ser train as it is"
     )
     parser.add_argument(
@@ -68,7 +74,11 @@ def main() -> None:
         name = load_spec(chosen.spec).name
         trained = _train(name, chosen.spec, chosen.corpus, chosen.words, chosen.train_option, chosen.folder)
         bundle = read_bundle(trained)
-        check_origins(bundle)
+        check_origins(bundle, chosen.teacher_licence)
+        if chosen.teacher_licence:
+            told = {**bundle.provenance, "teacher_licence": chosen.teacher_licence}
+            bundle = replace(bundle, provenance=told, manifest=b"")
+            write_bundle(trained, bundle)
         records = {
             name: _evaluate(trained, name, root)
             for name, root in dict((chosen.corpus, *chosen.evaluate)).items()
@@ -87,18 +97,23 @@ def main() -> None:
         sys.exit(error.exit_code)
 
 
-def check_origins(bundle: Bundle) -> None:
+def check_origins(bundle: Bundle, teacher_licence: str = "") -> None:
     """Refuse what may not ship: by what really taught the bundle, not by what was asked for.
+
+    Args:
+        bundle: what shall ship.
+        teacher_licence: under which licences teachers from elsewhere stand, by the word of whoever ships.
 
     Raises:
         InputError: a corpus' licence forbids it, a teacher learned nobody knows from what, or a folder is named.
     """
     check_shippable([str(entry["name"]) for _, entry in corpora_of(bundle)])
     for teacher in bundle.provenance.get("teachers", []):
-        if not teacher.get("corpora"):
+        if not teacher.get("corpora") and not teacher_licence:
             message = (
                 f"a {teacher.get('kind')} teacher does not say which corpora it learned from, so nobody knows "
-                "whether its pupil may ship; teach with a bundle or a training of edge-ser"
+                "whether its pupil may ship; teach with a bundle or a training of edge-ser, or name the licences of "
+                "such teachers: --teacher-licence"
             )
             raise InputError(message)
     for text in folders_named([bundle.provenance, bundle.spec.to_dict()]):

@@ -127,14 +127,16 @@ def _provenance(trained: dict[str, Any], emotions: Manifest, words: Manifest) ->
             "speakers": {part: list(manifest.speakers(part)) for part in PARTS},
         }
 
+    start = trained.get("start") or {}
     return {
         "corpora": {
             "emotions": corpus(emotions),
             "words": corpus(words),
-            "start": (trained.get("start") or {}).get("corpora", []),
+            "start": start.get("corpora", []),
             "teachers": taught_corpora(trained.get("teachers", [])),
         },
-        "teachers": trained.get("teachers", []),
+        # Whoever taught the start taught what came of it.
+        "teachers": [*trained.get("teachers", []), *start.get("teachers", [])],
         "synthetic": trained["synthetic"],
         "seed": trained["spec"]["training"]["seed"],
         "params": trained["params"],

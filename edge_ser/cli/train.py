@@ -121,7 +121,13 @@ def train(
         "vad": vad_report(system, weights_file(spec, output, "acoustic").parent, emotions.test)
         if spec.training.acoustic.loss.ccc > 0
         else None,
-        "start": {"build_id": begun.build_id, "corpora": list(begun.corpora)} if begun is not None else None,
+        "start": {
+            "build_id": begun.build_id,
+            "corpora": list(begun.corpora),
+            "teachers": list(begun.teachers),
+        }
+        if begun is not None
+        else None,
     }
     np.save(output / "float-test-logits.npy", fused)
     write_json(output / "train.json", record)

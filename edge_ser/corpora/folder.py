@@ -1,9 +1,12 @@
 """A person's own corpus: any folder with a table ``clips.csv`` at its root.
 
 Columns ``path``, ``speaker``, ``emotion`` and, where wanted, ``keyword``, ``start_s``, ``end_s``, ``sex``,
-``text``, ``language``, ``part``. Paths are relative to the folder of the table. A clip with a label must
+``text``, ``language``, ``part``, ``corpus``. Paths are relative to the folder of the table. A clip with a label must
 have a speaker: without it nobody can keep speakers apart. The table is the person's own work, so nothing in
 it is guessed or skipped.
+
+``corpus`` is for changed copies of a known corpus (``tools/vary_corpus.py``): it names that corpus, whose speakers the
+speakers then are, so that nobody is ever tested whose copies taught.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ from edge_ser.spec import EMOTIONS
 
 TABLE = "clips.csv"
 REQUIRED = ("path", "speaker", "emotion")
-OPTIONAL = ("keyword", "start_s", "end_s", "sex", "text", "language", "part")
+OPTIONAL = ("keyword", "start_s", "end_s", "sex", "text", "language", "part", "corpus")
 PARTS = ("", "train", "validation", "test")
 SEXES = ("", "f", "m")
 
@@ -64,7 +67,7 @@ def _clip(root: Path, number: int, row: Mapping[str, str]) -> Clip:
             message = f"{place}: {column} is {row[column]!r}; expected {expected}"
             raise InputError(message)
     return Clip(
-        corpus="folder",
+        corpus=row.get("corpus") or "folder",
         path=root / row["path"],
         speaker=row["speaker"],
         start_s=start_s or 0.0,

@@ -134,7 +134,7 @@ def _work(request: Path) -> None:
             "start": list(start.corpora) if start is not None else [],
             "teachers": taught_corpora(told_teachers(spec, folder)),
         },
-        "teachers": told_teachers(spec, folder),
+        "teachers": [*told_teachers(spec, folder), *(start.teachers if start is not None else ())],
         "synthetic": any(row["synthetic"] for row in told_corpora(emotions)),
         "seed": spec.training.seed,
         "params": system.params,

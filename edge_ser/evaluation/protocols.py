@@ -136,7 +136,8 @@ def taught_besides(folds: Sequence[Fold], target: Corpus, sources: Sequence[Corp
     if not sources:
         return tuple(folds)
     names = [target.name, *(one.name for one in sources)]
-    if len(set(names)) != len(names):
+    # Several folders of one layout are several corpora.
+    if len({(one.name, one.root) for one in (target, *sources)}) != len(names):
         message = (
             f"{', '.join(names)}: a corpus is given twice; --source takes others than the one that is tested"
         )

@@ -36,12 +36,14 @@ class Start:
         weights: its Keras weights file, classifier included.
         build_id: of the bundle that they come from.
         corpora: what that bundle's provenance says of the corpora it learned from, one entry per corpus.
+        teachers: what it says of the teachers that it had, one entry each.
     """
 
     spec: SystemSpec
     weights: bytes
     build_id: str
     corpora: tuple[dict[str, Any], ...]
+    teachers: tuple[dict[str, Any], ...] = ()
 
     @property
     def digest(self) -> str:
@@ -90,7 +92,9 @@ def read_start(path: Path, spec: SystemSpec) -> Start:
     for name, theirs, ours in _differences(bundle.spec, spec):
         message = f"{path}: its {name} is {theirs!r}, the spec's is {ours!r}; a start needs the same net and front end"
         raise InputError(message)
-    return Start(bundle.spec, bundle.member(member), bundle.build_id, _corpora(path, bundle))
+    teachers = bundle.provenance.get("teachers")
+    told = tuple(teachers) if isinstance(teachers, list) else ()
+    return Start(bundle.spec, bundle.member(member), bundle.build_id, _corpora(path, bundle), told)
 
 
 def _corpora(path: Path, bundle: Bundle) -> tuple[dict[str, Any], ...]:

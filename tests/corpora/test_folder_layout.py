@@ -34,6 +34,12 @@ def test_all_columns(tmp_path: Path) -> None:
     assert (noise.speaker, noise.path) == ("", tmp_path / "noise.flac")
 
 
+def test_copies_of_a_known_corpus_have_its_speakers(tmp_path: Path) -> None:
+    table = "path,speaker,emotion,corpus\na.wav,03,anger,emo-db\nb.wav,03,anger,\n"
+    copy, own = read_clips("folder", corpus(tmp_path, table, "a.wav", "b.wav"))
+    assert (copy.corpus, own.corpus) == ("emo-db", "folder")
+
+
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "iso-8859-1"])
 def test_tables_that_spreadsheets_write(tmp_path: Path, encoding: str) -> None:
     table = "path, speaker, emotion\r\na.wav, Jörg, fear\r\n"

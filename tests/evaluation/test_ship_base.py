@@ -69,6 +69,7 @@ def test_a_teacher_of_unknown_schooling_is_refused() -> None:
     told = {**learned_from_nobody(), "teachers": [{"kind": "huggingface", "corpora": []}]}
     with pytest.raises(InputError, match="a huggingface teacher does not say"):
         ship_base.check_origins(hearing_bundle(told))
+    ship_base.check_origins(hearing_bundle(told), "MIT")
 
 
 def test_a_folder_of_this_machine_is_refused() -> None:
