@@ -164,7 +164,7 @@ def report(trial: Trial, progress: Progress, tell: Callable[[str], None]) -> dic
 
 
 def _start(trial: Trial) -> dict[str, Any] | None:
-    """Which bundle trainings started from, and which corpora taught it."""
+    """Which bundle trainings started from, which corpora taught it, and what its own teachers had heard."""
     if trial.start is None:
         return None
     bundle = read_bundle(trial.start)
@@ -172,6 +172,7 @@ def _start(trial: Trial) -> dict[str, Any] | None:
         "name": bundle.spec.name,
         "build_id": bundle.build_id,
         "emotions": list(learned_from(bundle).emotions),
+        "teachers": list(bundle.provenance.get("teachers", [])),
     }
 
 
