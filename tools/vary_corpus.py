@@ -98,7 +98,8 @@ def varied(samples: NDArray[np.int16], rng: np.random.Generator) -> NDArray[np.i
     tilted = lfilter([1.0, rng.uniform(-TILT, TILT)], [1.0], played)
     louder = tilted * 10 ** (rng.uniform(*GAIN_DB) / 20)
     limits = np.iinfo(np.int16)
-    return np.clip(np.rint(louder), limits.min, limits.max).astype(np.int16)
+    copy: NDArray[np.int16] = np.clip(np.rint(louder), limits.min, limits.max).astype(np.int16)
+    return copy
 
 
 def _name(clip: Clip, root: Path) -> str:
