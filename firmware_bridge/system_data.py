@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge_ser.averaging import POWERS, Steps
 from edge_ser.bundle import Bundle
+from edge_ser.frontend.native import TABLE_ARRAYS, TABLE_NUMBERS
 from edge_ser.frontend.tables import FrontendTables
 from edge_ser.integer_head import IntegerHead
 from edge_ser.runtime.stream_system import StreamSystem, stream_system
@@ -20,33 +21,6 @@ GOLDEN: Final = ("samples", "features", "acoustic_embedding", "keyword_windows",
 
 _WIDTH: Final = 120
 _C_TYPES: Final = {"int16": "int16_t", "int32": "int32_t", "uint8": "uint8_t", "uint16": "uint16_t"}
-_TABLE_NUMBERS: Final = (
-    "window_samples",
-    "step_samples",
-    "fft_size",
-    "channels",
-    "even_smoothing",
-    "odd_smoothing",
-    "min_signal_remaining",
-    "noise_reduction",
-    "pcan",
-    "log",
-    "smoothing_bits",
-    "snr_shift",
-    "log_shift",
-    "feature_low",
-    "feature_high",
-)
-_TABLE_ARRAYS: Final = (
-    "window",
-    "twiddles",
-    "real_twiddles",
-    "band_edges",
-    "band_weights",
-    "band_unweights",
-    "gain_table",
-    "log_table",
-)
 
 
 def limits(tables: FrontendTables) -> dict[str, int]:
@@ -142,7 +116,7 @@ def _system_header(system: StreamSystem) -> str:
 
 def _system_source(system: StreamSystem) -> str:
     tables, schedule = system.tables, system.schedule
-    arrays = {f"table_{name}": getattr(tables, name).ravel() for name in _TABLE_ARRAYS}
+    arrays = {f"table_{name}": getattr(tables, name).ravel() for name in TABLE_ARRAYS}
     arrays |= {
         "keyword_starts": np.array(schedule.keyword_starts, np.uint16),
         "fusion_weights": system.fusion.weights.ravel(),
@@ -158,8 +132,8 @@ def _system_source(system: StreamSystem) -> str:
     lines += ["/* clang-format on */", ""]
     lines += [f"const char eser_system_name[] = {json.dumps(system.name)};"]
     lines += [f'const char eser_build_id[] = "{system.build_id}";', ""]
-    fields = [f"{name} = table_{name}" for name in _TABLE_ARRAYS]
-    fields += [f"{name} = {int(getattr(tables, name))}" for name in _TABLE_NUMBERS]
+    fields = [f"{name} = table_{name}" for name in TABLE_ARRAYS]
+    fields += [f"{name} = {int(getattr(tables, name))}" for name in TABLE_NUMBERS]
     lines += ["static const EserFrontendTables tables = {", *_fields(fields), "};", ""]
     lines += ["const EserSystem eser_system = {", *_fields(_members(system)), "};"]
     return _text(lines)

@@ -6,7 +6,7 @@ The extension is built when the package is installed and is missing where there 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from edge_ser.frontend.extension import BUILT, NATIVE, WHY_NOT
 from edge_ser.frontend.reference import check_samples
 from edge_ser.frontend.tables import FrontendTables
 
-_POINTERS = (
+TABLE_ARRAYS: Final = (
     "window",
     "twiddles",
     "real_twiddles",
@@ -26,7 +26,7 @@ _POINTERS = (
     "gain_table",
     "log_table",
 )
-_NUMBERS = (
+TABLE_NUMBERS: Final = (
     "window_samples",
     "step_samples",
     "fft_size",
@@ -43,6 +43,7 @@ _NUMBERS = (
     "feature_low",
     "feature_high",
 )
+"""Fields of the C struct ``EserFrontendTables``, numbers; what writes that struct names them from here."""
 
 
 class NativeFrontend:
@@ -139,9 +140,9 @@ def centre_channels(features: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def tables_struct(ffi: Any, tables: FrontendTables) -> Any:
     """The C struct of a set of tables in an extension's own types; it points into the tables' arrays."""
     struct: Any = ffi.new("EserFrontendTables *")
-    for name in _NUMBERS:
+    for name in TABLE_NUMBERS:
         setattr(struct, name, int(getattr(tables, name)))
-    for name in _POINTERS:
+    for name in TABLE_ARRAYS:
         array = getattr(tables, name)
         pointer = "uint16_t[]" if array.dtype == np.uint16 else "int16_t[]"
         setattr(struct, name, ffi.from_buffer(pointer, array))
