@@ -158,15 +158,11 @@ def _check_tested(emotions: Manifest, start: Start) -> None:
 
 
 def _taught_besides(spec: SystemSpec, emotions: Manifest, sources: list[tuple[str, Path]]) -> Manifest:
-    """The manifest with the clips of other corpora that show one of its emotions in its training part.
-
-    Copies of a corpus have its speakers: those of whoever validates or tests stay out.
-    """
+    """The manifest with the clips of other corpora that show one of its emotions in its training part."""
     from edge_ser.corpora.registry import is_nameless, read_clips
     from edge_ser.evaluation.protocols import Corpus, Fold, taught_besides
 
     classes = spec.acoustic.classes
-    held_out = {(clip.corpus, clip.speaker) for clip in (*emotions.validation, *emotions.test)}
     target = Corpus(emotions.corpus, emotions.root, emotions.clips)
     others = []
     for name, root in sources:
@@ -174,10 +170,7 @@ def _taught_besides(spec: SystemSpec, emotions: Manifest, sources: list[tuple[st
         clips = tuple(
             clip
             for clip in read_clips(name, home)
-            if clip.emotion in classes
-            and clip.speaker
-            and not is_nameless(clip)
-            and (clip.corpus, clip.speaker) not in held_out
+            if clip.emotion in classes and clip.speaker and not is_nameless(clip)
         )
         if not clips:
             message = f"--source {name}: has no clip of {', '.join(classes)}; leave it out"

@@ -123,7 +123,9 @@ def within_corpus(
 
 
 def taught_besides(folds: Sequence[Fold], target: Corpus, sources: Sequence[Corpus]) -> tuple[Fold, ...]:
-    """Folds of one corpus whose training part also holds other corpora, whole.
+    """Folds of one corpus whose training part also holds other corpora.
+
+    Copies of a corpus have its speakers (``tools/vary_corpus.py``): those of whoever validates or tests stay out.
 
     Args:
         folds: of :func:`within_corpus`.
@@ -145,19 +147,18 @@ def taught_besides(folds: Sequence[Fold], target: Corpus, sources: Sequence[Corp
     root = Path(os.path.commonpath([one.root for one in (target, *sources)]))
     more = tuple(clip for one in sources for clip in one.clips)
     told = f"{' and '.join(names[1:])} taught besides"
-    return tuple(
-        replace(
-            fold,
-            manifest=replace(
-                fold.manifest,
-                corpus="+".join(names),
-                root=root,
-                protocol=f"{fold.manifest.protocol}, {told}",
-                train=fold.manifest.train + more,
-            ),
+
+    def taught(manifest: Manifest) -> Manifest:
+        unheard = {(clip.corpus, clip.speaker) for clip in (*manifest.validation, *manifest.test)}
+        return replace(
+            manifest,
+            corpus="+".join(names),
+            root=root,
+            protocol=f"{manifest.protocol}, {told}",
+            train=manifest.train + tuple(clip for clip in more if (clip.corpus, clip.speaker) not in unheard),
         )
-        for fold in folds
-    )
+
+    return tuple(replace(fold, manifest=taught(fold.manifest)) for fold in folds)
 
 
 def across_corpora(

@@ -227,6 +227,21 @@ def test_other_corpora_teach_every_fold_and_test_none() -> None:
     assert taught_besides(plain, target, []) == plain
 
 
+def test_copies_of_who_validates_or_tests_stay_out() -> None:
+    target = _corpus("crema-d", 6)
+    copies = Corpus(
+        "folder",
+        Path("/data/varied"),
+        tuple(replace(clip, path=Path("/data/varied") / clip.path.name) for clip in target.clips),
+    )
+    for fold in taught_besides(within_corpus("folds", target, RULE, None), target, [copies]):
+        unheard = {*fold.manifest.speakers("validation"), *fold.manifest.speakers("test")}
+        assert unheard
+        assert not unheard & set(fold.manifest.speakers("train"))
+        taught = [clip for clip in fold.manifest.train if clip.path.parent == copies.root]
+        assert {clip.speaker for clip in taught} == {clip.speaker for clip in target.clips} - unheard
+
+
 def test_the_tested_corpus_cannot_teach_besides() -> None:
     target = _corpus("crema-d", 6)
     with pytest.raises(InputError, match="given twice"):
