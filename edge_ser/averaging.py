@@ -29,7 +29,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from edge_ser.errors import InputError
 from edge_ser.spec import Averaging
@@ -149,6 +148,8 @@ def probabilities_of(averaging: Averaging, logits: Floats, seconds: NDArray[np.f
     """
     if averaging == "entropy":
         return shares_to_probabilities(average_shares(real_below_best(logits), seconds))
+    from scipy.special import softmax  # here: it takes longer to import than a short file to classify
+
     mean: Floats = softmax(np.average(logits, axis=0, weights=seconds))
     return mean
 

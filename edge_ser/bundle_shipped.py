@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_ser.bundle import Bundle
-from edge_ser.corpora.layout import Layout
-from edge_ser.corpora.registry import layout
 from edge_ser.errors import InputError, MissingError
+
+if TYPE_CHECKING:
+    from edge_ser.corpora.layout import Layout
 
 SHIPPED = Path(__file__).parent / "shipped" / "base.edgeser"
 """In the package, so that it is installed with it; ``models/base.edgeser`` of a checkout is a link to it."""
@@ -64,6 +65,9 @@ def check_shippable(names: list[str]) -> list[Layout]:
     Raises:
         InputError: one of them may not ship, or is not known; it is named with its licence.
     """
+    # Here, because the layouts import scipy.signal: a second that `edge-ser classify` would wait for.
+    from edge_ser.corpora.registry import layout
+
     forms = [layout(name) for name in names]
     for form in forms:
         if not form.shippable:
