@@ -368,6 +368,9 @@ class TeacherSpec(_Strict):
             labels; in the second that net stays as it is, and its classifier learns from labels and the probe. The
             recipe is that of a student repository (TonyXsx/multimodal-distillation-for-extreme-edge: 2.4 points of
             UAR on IEMOCAP, joint training next to nothing). 0: one stage.
+        vector_weight: with ``probe``, of the vector's own squared error, added to the loss: the net guesses the
+            vector and learns the classes from the same tokens (hints, Romero et al., arXiv 1412.6550). 0: the probe
+            alone.
     """
 
     paths: tuple[str, ...] = ()
@@ -378,6 +381,7 @@ class TeacherSpec(_Strict):
     weight: float = 0.5
     temperature: float = 2.0
     head_epochs: int = 0
+    vector_weight: float = 0.0
 
     @property
     def names_classes(self) -> bool:

@@ -358,6 +358,9 @@ def _teacher_rules(spec: SystemSpec) -> Iterator[tuple[str, object, bool, str]]:
     epochs, vector = teacher.head_epochs, output == "vector"
     yield f"{table}.head_epochs", epochs, 0 <= epochs <= 1000, "0 to 1000"
     yield f"{table}.head_epochs", epochs, vector or epochs == 0, "0 unless output is vector"
+    beside = teacher.vector_weight
+    yield f"{table}.vector_weight", beside, 0 <= beside <= 100, "0 to 100"
+    yield f"{table}.vector_weight", beside, output == "probe" or beside == 0, "0 unless output is probe"
     alone = teacher.weight == 1 and vector and epochs == 0
     yield (
         f"{table}.weight",

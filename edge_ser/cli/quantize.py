@@ -115,7 +115,8 @@ def _provenance(trained: dict[str, Any], emotions: Manifest, words: Manifest) ->
     from edge_ser.teacher_files import taught_corpora
 
     def corpus(manifest: Manifest) -> dict[str, Any] | list[dict[str, Any]]:
-        if len({clip.corpus for clip in manifest.clips}) > 1:
+        # Several corpora, or one and copies of it.
+        if "+" in manifest.corpus or len({clip.corpus for clip in manifest.clips}) > 1:
             return told_corpora(manifest)
         form = layout(manifest.corpus)
         return {

@@ -320,7 +320,7 @@ class Epochs:
         if self.affect is not None:
             targets = np.hstack([targets, self.affect.columns(number)[order]])
         if self.lesson is not None:
-            targets = np.hstack([targets, self.lesson.values[order]])
+            targets = np.hstack([targets, self.lesson.columns[order]])
         if augment.energy_mixup:
             batch, targets = energy_mixup(
                 batch,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -44,12 +44,36 @@ class Lesson:
         form: which of the two.
         weight: of the teacher's term; the labels' loss has the rest. 1 is the teacher alone.
         temperature: that softens the student's logits against ``values``; without meaning for a vector.
+        hint: float32 (clips, V), a vector that is guessed besides; of a lesson of classes only. V may be 0.
+        hint_weight: of its squared error, added to the loss.
     """
 
     values: NDArray[np.float32]
     form: Literal["classes", "vector"]
     weight: float
     temperature: float
+    hint: NDArray[np.float32] | None = None
+    hint_weight: float = 0.0
+
+    @property
+    def columns(self) -> NDArray[np.float32]:
+        """All that is taught: float32 (clips, K + V), the hint behind the values."""
+        return self.values if self.hint is None else np.hstack([self.values, self.hint])
+
+    @property
+    def hint_size(self) -> int:
+        """V; 0 without a hint."""
+        return 0 if self.hint is None else self.hint.shape[1]
+
+    @property
+    def guessed(self) -> int:
+        """How many values the net guesses beside its classes."""
+        return self.values.shape[1] if self.form == "vector" else self.hint_size
+
+    @property
+    def without_hint(self) -> Lesson:
+        """The classes alone."""
+        return self if self.hint is None else replace(self, hint=None, hint_weight=0.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +122,8 @@ def make_lessons(
     soft = softmax(logits / teacher.temperature, axis=1).astype(np.float32)
     probe = Lesson(soft, "classes", teacher.weight, teacher.temperature)
     if teacher.output == "probe":
+        if teacher.vector_weight:
+            probe = replace(probe, hint=taught_vectors(vectors), hint_weight=teacher.vector_weight)
         return Lessons(probe, None)
     return Lessons(Lesson(taught_vectors(vectors), "vector", 1.0, teacher.temperature), probe)
 

@@ -55,11 +55,11 @@ def training_model(
         embedding = model.get_layer("flat_embedding").output
         beside.append(ClassCentres(classes, name=_CENTRES)(embedding))
         beside.append(layers.UnitNormalization(name="directions")(embedding))
-    if lesson is not None and lesson.form == "vector":
+    if lesson is not None and lesson.guessed:
         # From the tokens too: the embedding has too few values for what a speech encoder knows.
         seen = TimeStatistics(name="token_statistics")(model.get_layer("embedding_conv").input)
         embedding = model.get_layer("flat_embedding").output
-        vector = layers.Dense(lesson.values.shape[1], name="teacher_vector")
+        vector = layers.Dense(lesson.guessed, name="teacher_vector")
         beside.append(vector(layers.Concatenate(name="teacher_view")([seen, embedding])))
     if not beside:
         return model
@@ -80,8 +80,16 @@ def make_loss(loss: LossSpec, classes: int, lesson: Lesson | None = None) -> ker
     lie behind them all.
     """
     if lesson is not None:
-        size = lesson.values.shape[1]
-        return TaughtLoss(classes, lesson.form, size, lesson.weight, lesson.temperature, asdict(loss))
+        return TaughtLoss(
+            classes,
+            lesson.form,
+            lesson.values.shape[1],
+            lesson.weight,
+            lesson.temperature,
+            asdict(loss),
+            lesson.hint_size,
+            lesson.hint_weight,
+        )
     if loss == LossSpec(focal_gamma=loss.focal_gamma, temperature=loss.temperature):
         return keras.losses.CategoricalCrossentropy(from_logits=True)
     return MultiLoss(classes, **asdict(loss))
@@ -209,7 +217,8 @@ class TaughtLoss(keras.losses.Loss):  # type: ignore[misc]
 
     With classes the term is ``T**2`` times the divergence of the student's from the teacher's probabilities, both
     softened by T, so that its gradient keeps its size whatever T is (Hinton et al., arXiv 1503.02531, section 2). With
-    a vector it is the mean squared error of its values, whose own mean square is 1.
+    a vector it is the mean squared error of its values, whose own mean square is 1. A hint's squared error is added to
+    either.
     """
 
     def __init__(
@@ -220,20 +229,30 @@ class TaughtLoss(keras.losses.Loss):  # type: ignore[misc]
         weight: float,
         temperature: float,
         labels: dict[str, Any],
+        hint_size: int = 0,
+        hint_weight: float = 0.0,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.classes, self.form, self.size = classes, form, size
         self.weight, self.temperature = weight, temperature
+        self.hint_size, self.hint_weight = hint_size, hint_weight
         self.spec = LossSpec(**labels)
         self.labels = make_loss(self.spec, classes)
 
     def call(self, targets: Tensor, outputs: Tensor) -> Tensor:
         """Loss per clip (B,) of the targets of :func:`make_loss` and the outputs of :func:`training_model`."""
+        if self.hint_size:
+            targets, hint = targets[:, : -self.hint_size], targets[:, -self.hint_size :]
+            outputs, guess = outputs[:, : -self.hint_size], outputs[:, -self.hint_size :]
+            return self._taught(targets, outputs) + self.hint_weight * _squared_error(hint, guess)
+        return self._taught(targets, outputs)
+
+    def _taught(self, targets: Tensor, outputs: Tensor) -> Tensor:
         targets, taught = targets[:, : -self.size], tf.cast(targets[:, -self.size :], outputs.dtype)
         if self.form == "vector":
             outputs, guessed = outputs[:, : -self.size], outputs[:, -self.size :]
-            term = tf.reduce_mean(tf.square(guessed - taught), axis=1)
+            term = _squared_error(taught, guessed)
         else:
             log_p = tf.nn.log_softmax(outputs[:, : self.classes] / self.temperature)
             divergence = tf.reduce_sum(tf.math.xlogy(taught, taught) - taught * log_p, axis=1)
@@ -244,12 +263,16 @@ class TaughtLoss(keras.losses.Loss):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """What makes the loss again."""
-        own = ("classes", "form", "size", "weight", "temperature")
+        own = ("classes", "form", "size", "weight", "temperature", "hint_size", "hint_weight")
         return {
             **super().get_config(),
             **{name: getattr(self, name) for name in own},
             "labels": asdict(self.spec),
         }
+
+
+def _squared_error(taught: Tensor, guessed: Tensor) -> Tensor:
+    return tf.reduce_mean(tf.square(guessed - tf.cast(taught, guessed.dtype)), axis=1)
 
 
 def contrastive(directions: Tensor, labels: Tensor, temperature: float) -> Tensor:

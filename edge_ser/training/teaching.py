@@ -60,7 +60,7 @@ class Teaching:
     @property
     def of_classes(self) -> Lesson | None:
         """The same if it is one of classes: what quantisation-aware epochs, which have no guess of a vector, keep."""
-        return self.last if self.last is not None and self.last.form == "classes" else None
+        return self.last.without_hint if self.last is not None and self.last.form == "classes" else None
 
 
 def hear_teachers(

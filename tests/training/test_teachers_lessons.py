@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import keras
@@ -167,6 +168,36 @@ def test_a_vector_teaches_its_values() -> None:
     assert float(again(targets, outputs)) == float(loss(targets, outputs))
 
 
+def test_a_hint_is_guessed_beside_the_classes() -> None:
+    soft, hint, guess = softmax(RNG.normal(size=(5, CLASSES)), axis=1), *RNG.normal(size=(2, 5, 4))
+    plain = _lesson("classes", soft, 0.5)
+    lesson = replace(plain, hint=hint.astype(np.float32), hint_weight=0.7)
+    assert (lesson.guessed, lesson.columns.shape) == (4, (5, CLASSES + 4))
+    assert (plain.guessed, plain.columns.shape, plain.without_hint) == (0, (5, CLASSES), plain)
+    assert lesson.without_hint.columns.shape == plain.columns.shape
+    targets = np.hstack([TARGETS, lesson.columns]).astype(np.float32)
+    outputs = np.hstack([LOGITS, guess]).astype(np.float32)
+    loss = make_loss(LossSpec(), CLASSES, lesson)
+    without = float(make_loss(LossSpec(), CLASSES, plain)(targets[:, :-4], LOGITS))
+    assert float(loss(targets, outputs)) == pytest.approx(
+        without + 0.7 * ((hint - guess) ** 2).mean(), rel=1e-4
+    )
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
+    assert float(again(targets, outputs)) == float(loss(targets, outputs))
+
+
+def test_a_probe_hints_at_its_vectors_if_asked() -> None:
+    vectors = [RNG.normal(size=(40, 5)).astype(np.float32)]
+    asked = TeacherSpec(("a",), "vectors", output="probe", learned_from="x")
+    plain = make_lessons(asked, vectors, [()], LABELS, SPEAKERS, CLASSES).net
+    hinting = make_lessons(replace(asked, vector_weight=1.5), vectors, [()], LABELS, SPEAKERS, CLASSES).net
+    assert plain.hint is None
+    assert hinting.hint is not None
+    assert (hinting.hint_weight, hinting.hint.shape[0]) == (1.5, 40)
+    assert np.array_equal(hinting.values, plain.values)
+    assert np.mean(hinting.hint**2) == pytest.approx(1, rel=1e-5)
+
+
 def test_a_lesson_goes_with_its_example() -> None:
     examples = [Example(at % 2, "s", (np.full((9, 8), at + 1, np.uint8),), ((0, 9),)) for at in range(6)]
     recipe = RecipeSpec(
@@ -187,6 +218,7 @@ def test_a_lesson_goes_with_its_example() -> None:
     ("table", "key", "rule"),
     [
         ({"weight": 0.3}, "paths", "at least one path"),
+        ({"paths": ["a"], "vector_weight": 0.5}, "vector_weight", "0 unless output is probe"),
         ({"paths": ["a", "a"]}, "paths", "none twice"),
         ({"paths": ["a"], "output": "probabilities"}, "output", "logits or vector or probe"),
         ({"paths": ["a"], "kind": "huggingface", "learned_from": "x"}, "output", "vector or probe"),
