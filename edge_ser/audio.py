@@ -186,6 +186,12 @@ def _segments(
         yield Segment(start / rate, (start + len(held)) / rate, padded)
 
 
+def to_int16(values: NDArray[np.floating]) -> NDArray[np.int16]:
+    """Round floats (n,), full scale 1.0, to int16: half to even, without dither, clipped at full scale."""
+    rounded: NDArray[np.int16] = np.clip(np.rint(values * 32768.0), -32768, 32767).astype(np.int16)
+    return rounded
+
+
 def write_wav(path: Path, samples: NDArray[np.int16], sample_rate_hz: int) -> None:
     """Write a 16-bit mono WAV file in one step.
 
@@ -217,7 +223,7 @@ def _blocks(
             wanted = mono if resampler is None else resampler.resample_chunk(mono, last=len(mono) == 0)
             if len(wanted):
                 yielded = True
-                yield np.clip(np.rint(wanted * 32768.0), -32768, 32767).astype(np.int16)
+                yield to_int16(wanted)
     if not yielded:
         message = (
             f"{path}: {last - first} samples at {native} Hz give none at {rate} Hz; expected a recording"

@@ -15,8 +15,9 @@ import numpy as np
 
 from edge_ser.acoustics import Samples
 from edge_ser.channel.simulation import Channel
-from edge_ser.errors import CheckError, MissingError
+from edge_ser.errors import CheckError
 from edge_ser.files import reason
+from edge_ser.microphone import require_sounddevice
 
 EXTRA_S: Final = 3.0
 """Recorded after the last sample was played: what sound cards keep in their buffers and rooms in the air."""
@@ -108,7 +109,7 @@ class SoundCard:
         return f"sound card, loudspeaker {player}, microphone {recorder}"
 
     def play_and_record(self, samples: Samples, rate_hz: int) -> Samples:
-        """Play and record; see :class:`Device`."""
+        """Play and record; as :meth:`Device.play_and_record`."""
         padded = np.pad(samples, (0, round(EXTRA_S * rate_hz)))
         try:
             recorded = self._library.playrec(
@@ -148,7 +149,7 @@ class BoardMicrophone:
         return f"the microphone of the board at {self._host}"
 
     def play_and_record(self, samples: Samples, rate_hz: int) -> Samples:
-        """Start the board's recording, play, and fetch it; see :class:`Device`."""
+        """Start the board's recording, play, and fetch it; as :meth:`Device.play_and_record`."""
         if rate_hz not in _BOARD_RATES_HZ:
             message = f"{self.name}: records at 16000 or 48000 Hz, not at {rate_hz}; choose with --rate"
             raise CheckError(message)
@@ -213,12 +214,4 @@ def captured(data: bytes, name: str) -> Samples:
 
 
 def _sounddevice() -> Any:
-    try:
-        import sounddevice
-    except ImportError:
-        message = "sounddevice is not installed; pip install 'edge-ser[mic]', or take --simulate near:20"
-        raise MissingError(message) from None
-    except OSError as error:
-        message = f"PortAudio is missing ({error}); apt install libportaudio2, or take --simulate near:20"
-        raise MissingError(message) from None
-    return sounddevice
+    return require_sounddevice("or take --simulate near:20")

@@ -39,18 +39,14 @@ def classify(
     Example: edge-ser classify call.wav meeting.flac
     Example: edge-ser classify build/base/base.edgeser call.wav meeting.flac
     """
-    from edge_ser.bundle import read_bundle
     from edge_ser.bundle_shipped import shipped_bundle
-    from edge_ser.runtime.golden import check_golden
-    from edge_ser.runtime.pipeline import load_pipeline
+    from edge_ser.runtime.recordings import load
 
-    bundle, files = (files[0], files[1:]) if _is_bundle(files[0]) else (shipped_bundle(), files)
+    bundle, files = (files[0], files[1:]) if is_bundle(files[0]) else (shipped_bundle(), files)
     if not files:
         message = f"{bundle} is a bundle and no recording is named; name recordings after it"
         raise InputError(message)
-    opened = read_bundle(bundle)
-    pipeline = load_pipeline(opened)
-    check_golden(opened, pipeline)
+    pipeline = load(bundle)
     failed = 0
     results: list[dict[str, Any]] = []
     for file in files:
@@ -60,7 +56,7 @@ def classify(
         try:
             for decision in pipeline.classify(file):
                 decisions.append(decision)
-                row = _row(decision, pipeline.spec)
+                row = decision_row(decision, pipeline.spec)
                 found.append(row)
                 if not as_json:
                     _print_row(file, row, first=len(found) == 1)
@@ -83,7 +79,7 @@ def classify(
         raise typer.Exit(2)
 
 
-def _is_bundle(path: Path) -> bool:
+def is_bundle(path: Path) -> bool:
     """By its name, or, whatever it is called, because it is a zip, which no recording is."""
     if path.suffix == _BUNDLE_SUFFIX:
         return True
@@ -120,7 +116,8 @@ def _print_whole(said: dict[str, Any]) -> None:
     sys.stdout.write(f"  the whole recording: {word}\n")
 
 
-def _row(decision: Decision, spec: SystemSpec) -> dict[str, Any]:
+def decision_row(decision: Decision, spec: SystemSpec) -> dict[str, Any]:
+    """A decision as JSON has it, here and in `edge-ser listen`."""
     labels = spec.acoustic.classes
     silence = {"abstained": decision.abstained} if spec.decision.abstain > 0 else {}
     return {
@@ -139,10 +136,15 @@ def _print_row(file: Path, row: dict[str, Any], first: bool) -> None:
 
     if first:
         sys.stdout.write(f"{file}\n")
+    sys.stdout.write(f"{decision_line(row)}\n")
+    sys.stdout.flush()
+
+
+def decision_line(row: dict[str, Any]) -> str:
+    """A decision as a person reads it."""
     best = sorted(row["scores"].items(), key=lambda item: -item[1])[:3]
     shares = "  ".join(f"{label} {share:.2f}" for label, share in best)
     word = f"   “{row['keyword']}”" if row["keyword"] else ""
     if row.get("abstained"):
         word += "   (not sure enough)"
-    sys.stdout.write(f"  {row['start']:8.2f} – {row['end']:8.2f} s  {row['emotion']:<11} {shares}{word}\n")
-    sys.stdout.flush()
+    return f"  {row['start']:8.2f} – {row['end']:8.2f} s  {row['emotion']:<11} {shares}{word}"

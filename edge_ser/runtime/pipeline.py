@@ -82,7 +82,7 @@ class Embeddings:
 
     @property
     def fused(self) -> NDArray[np.uint8]:
-        """What the fusion head reads: the acoustic embedding, then the largest of the keyword windows."""
+        """What the fusion head reads, uint8 (n, both): acoustic embedding, then the largest of the keyword windows."""
         return np.hstack([self.acoustic, self.keyword_windows.max(axis=1)])
 
 
@@ -130,6 +130,19 @@ class Pipeline:
     def decision_of(self, embeddings: Embeddings, start_s: float, end_s: float) -> Decision:
         """What the system says of one segment that the nets have seen; times as in :class:`Decision`."""
         logits = self.fusion.scores(embeddings.fused)[0]
+        return self.decision_from(logits, self._heard(embeddings.keyword_windows[0]), start_s, end_s)
+
+    def decision_from(
+        self, logits: NDArray[np.int32], keyword: str | None, start_s: float, end_s: float
+    ) -> Decision:
+        """What the system says of one segment whose scores are known.
+
+        Args:
+            logits: of the fusion head, int32 (classes,).
+            keyword: the keyword that was heard in it.
+            start_s: as in :class:`Decision`.
+            end_s: as in :class:`Decision`.
+        """
         if self.spec.decision.averaging == "mean":
             scores, abstained = self.fusion.probabilities(logits[np.newaxis])[0], False
         else:
@@ -140,7 +153,7 @@ class Pipeline:
             emotion=self.spec.acoustic.classes[int(logits.argmax())],
             scores=tuple(float(score) for score in scores),
             logits=logits,
-            keyword=self._heard(embeddings.keyword_windows[0]),
+            keyword=keyword,
             abstained=abstained,
         )
 
@@ -168,7 +181,7 @@ class Pipeline:
         return self._judged(logits, seconds)[0]
 
     def segments(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Segment]:
-        """Cut audio into the spec's segments."""
+        """Cut audio into the spec's segments; blocks are int16 (samples,) each, any lengths."""
         spec = self.spec
         rate = spec.frontend.sample_rate_hz
         hop = spec.frontend.samples_for(spec.acoustic.hop_s)

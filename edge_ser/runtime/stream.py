@@ -60,7 +60,7 @@ class AnyListener(Protocol):
         """First frame of the window or segment that is due."""
 
     def feed(self, samples: NDArray[np.int16]) -> int:
-        """Take samples until something is due; how many were taken."""
+        """Take samples, int16 (samples,), until something is due; how many were taken."""
 
     def net_input(self) -> NDArray[np.uint8]:
         """What the net that is due reads, uint8 (frames, channels)."""
@@ -112,7 +112,7 @@ class Listener:
     def __init__(self, system: StreamSystem, frontend: Frames | None = None) -> None:
         self.system = system
         self._frontend = open_stream(system.tables) if frontend is None else frontend
-        self._gate = _GateState(system.gate, system.tables.step_samples)
+        self._gate = GateState(system.gate, system.tables.step_samples)
         self._smoothing = _SmoothingState(system.smoothing)
         self._sequence = 0
         self._shown_before: int | None = None
@@ -314,8 +314,8 @@ class Listener:
         )
 
 
-class _GateState:
-    """As `core/gate.c`."""
+class GateState:
+    """As `core/gate.c`: when the gate is open."""
 
     def __init__(self, rule: Gate, step_samples: int) -> None:
         self._rule = rule
@@ -324,11 +324,12 @@ class _GateState:
         self.reset()
 
     def reset(self) -> None:
+        """Forget all samples and close."""
         self._left_open = 0
         self._rest = np.zeros(0, np.int64)
 
     def feed(self, samples: NDArray[np.int16]) -> list[bool]:
-        """Whether the gate is open in each step that the samples complete."""
+        """Whether the gate is open in each step that the samples, int16 (samples,), complete."""
         held = np.concatenate([self._rest, samples.astype(np.int64)])
         steps = len(held) // self._step
         self._rest = held[steps * self._step :]
@@ -337,6 +338,7 @@ class _GateState:
         return [self._judge(int(power)) for power in powers]
 
     def take_level(self) -> int:
+        """The loudest step since this was asked, as :attr:`edge_ser.runtime.record.Record.level` has it."""
         level, self._level = self._level, 0
         return level
 
@@ -375,7 +377,7 @@ class _SmoothingState:
 
 
 def check_embedding(due: Due, values: NDArray[np.uint8], size: int) -> None:
-    """Refuse what is no embedding of the net that is due.
+    """Refuse what is no embedding, uint8 (embedding,), of the net that is due.
 
     Raises:
         InputError: no net is due, or the embedding has another type or shape.
