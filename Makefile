@@ -34,7 +34,7 @@ ROOT_OF_WORDS = $(if $(filter synthetic-words,$(WORDS)),$(SYNTHETIC),$(WORDS_ROO
 
 in_rooms = $(foreach room,$(1),$(wildcard edge_ser/$(room).py edge_ser/$(room)/*.py))
 SYNTHETIC_CODE := $(call in_rooms,acoustics audio) $(wildcard edge_ser/corpora/synthetic*.py edge_ser/corpora/espeak.py)
-TRAIN_CODE := $(call in_rooms,acoustics audio augment spec spec_file frontend networks training) edge_ser/cli/train.py
+TRAIN_CODE := $(call in_rooms,acoustics audio augment spec* frontend networks training) edge_ser/cli/train.py
 QUANTIZE_CODE := $(call in_rooms,bundle bundle_card bundle_controls bundle_float bundle_shipped integer_head quantization runtime evaluation) edge_ser/cli/quantize.py
 EDGETPU_CODE := $(call in_rooms,edgetpu)
 
@@ -43,10 +43,10 @@ CONFIG = $(CORPUS) $(ROOT_OF_CORPUS) $(WORDS) $(ROOT_OF_WORDS)
 
 worked = touch $(PLACE)/.worked
 
-.PHONY: edgetpu base test lint format budget show bench firmware flash constraints docs-rules docs-results m7-deps stock clean distclean help FORCE
+.PHONY: edgetpu base test lint format budget show bench report firmware flash constraints docs docs-rules docs-results m7-deps stock clean distclean help FORCE
 
 help:
-	@sed -n '1,2s/^# //p' Makefile; echo 'Also: make lint, make budget, make show, make bench, make firmware and make flash (CORALMICRO=path), make m7-deps (emulated Cortex-M7), make stock, make clean (build/), make distclean (environments too)'
+	@sed -n '1,2s/^# //p' Makefile; echo 'Also: make lint, make budget, make show, make bench, make report, make firmware and make flash (CORALMICRO=path), make m7-deps (emulated Cortex-M7), make stock, make clean (build/), make distclean (environments too)'
 
 edgetpu: $(PLACE)/budget.json
 	@if [ -e $(PLACE)/.worked ]; then rm $(PLACE)/.worked; else echo 'Nothing changed: no work was done.'; fi
@@ -63,9 +63,9 @@ $(DEV_READY): $(TRAIN_READY)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,micro,plot,dev]'
 	touch $@
 
-# The same package without TensorFlow: proves that the runtime, the checks and the budget do not need it.
+# The package without any extra: proves that the runtime, the checks and the budget need neither TensorFlow nor scipy.
 $(RUNTIME_VENV)/.ready: pyproject.toml constraints.txt $(NATIVE)
-	$(PYTHON) -m venv $(RUNTIME_VENV)
+	$(PYTHON) -m venv --clear $(RUNTIME_VENV)
 	$(RUNTIME_VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
@@ -113,6 +113,11 @@ show:
 
 bench:
 	$(EDGE_SER) bench $(BUNDLE)
+
+# One page for people, in $(PLACE)/report; more on it: REPORT_ARGS='--bench bench.json --scores scores.json --example a.wav'
+REPORT_ARGS ?=
+report:
+	$(EDGE_SER) report $(BUNDLE) -o $(PLACE)/report $(if $(wildcard $(PLACE)/*/log.jsonl),--training $(PLACE)) $(REPORT_ARGS)
 
 # An application for the Coral Dev Board Micro. Builds it where CORALMICRO names a checkout of the SDK: for the Edge TPU,
 # or with CPU_FALLBACK=ON for the Cortex-M7 alone.
@@ -172,6 +177,10 @@ base: $(NEEDS_SYNTHETIC) | $(TRAIN_READY)
 # The page of scores, from the reports kept in docs/results.
 docs-results: $(DEV_READY)
 	$(VENV)/bin/python tools/results.py
+
+# The manual, into build/site; links and anchors are checked, and a warning is an error. Opens from disk.
+docs: $(DEV_READY)
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --quiet
 
 # Every extra, newest versions that pyproject.toml allows, in an environment of its own.
 constraints:

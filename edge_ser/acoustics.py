@@ -11,7 +11,6 @@ from typing import Literal, get_args
 import numpy as np
 import soxr
 from numpy.typing import NDArray
-from scipy.signal import fftconvolve
 
 from edge_ser.errors import InputError
 
@@ -34,7 +33,7 @@ _ACTIVE_DB = -30.0
 
 
 def to_int16(samples: NDArray[np.floating]) -> Samples:
-    """Round to int16, saturating."""
+    """Round to int16 of the same shape, any shape, saturating."""
     rounded: Samples = np.clip(np.rint(samples), -32768, 32767).astype(np.int16)
     return rounded
 
@@ -131,6 +130,9 @@ def add_room(samples: Samples, response: NDArray[np.float32]) -> Samples:
     """
     if not len(samples) or not len(response):
         return samples.copy()
+    # Here: who only runs bundles and lists corpora does not have scipy.
+    from scipy.signal import fftconvolve
+
     wet = fftconvolve(samples.astype(np.float64), response.astype(np.float64))[: len(samples)]
     dry_rms = np.sqrt(np.mean(samples.astype(np.float64) ** 2))
     wet_rms = np.sqrt(np.mean(wet**2))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from edge_ser.acoustics import Samples, add_noise, add_room, change_speed, make_room_response
 from edge_ser.errors import InputError
-from edge_ser.spec import AugmentSpec, FrontendSpec
+from edge_ser.spec import FrontendSpec
+from edge_ser.spec_training import AugmentSpec
 
 Features = NDArray[np.uint8]
 

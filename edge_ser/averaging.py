@@ -148,14 +148,13 @@ def probabilities_of(averaging: Averaging, logits: Floats, seconds: NDArray[np.f
     """
     if averaging == "entropy":
         return shares_to_probabilities(average_shares(real_below_best(logits), seconds))
-    from scipy.special import softmax  # here: it takes longer to import than a short file to classify
+    mean = np.average(logits, axis=0, weights=seconds)
+    raised: Floats = np.exp(mean - mean.max())
+    return shares_to_probabilities(raised)
 
-    mean: Floats = softmax(np.average(logits, axis=0, weights=seconds))
-    return mean
 
-
-def shares_to_probabilities(shares: Integers) -> Floats:
-    """Shares as real numbers that sum to 1 (rounding leaves theirs a few 65536ths off)."""
+def shares_to_probabilities(shares: Integers | Floats) -> Floats:
+    """Shares, to any scale, as real numbers that sum to 1 (rounding leaves the integers a few 65536ths off)."""
     real = shares.astype(np.float64)
     probabilities: Floats = real / real.sum(axis=-1, keepdims=True)
     return probabilities

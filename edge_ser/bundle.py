@@ -81,6 +81,20 @@ class Bundle:
             raise InputError(message) from None
         object.__setattr__(self, "provenance", as_json)
 
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> Bundle:
+        """Read a bundle and verify all of it; see :func:`read_bundle`, which says what is raised.
+
+        Example:
+            >>> import edge_ser
+            >>> bundle = edge_ser.Bundle.read(edge_ser.shipped_bundle())
+            >>> bundle.labels
+            ('anger', 'disgust', 'fear', 'happiness', 'neutral', 'sadness')
+            >>> len(bundle.member("acoustic.tflite")) < 1_000_000
+            True
+        """
+        return read_bundle(Path(path))
+
     @property
     def labels(self) -> tuple[str, ...]:
         """The emotions told apart, in the order of the scores."""
@@ -119,7 +133,7 @@ class Bundle:
         return parse_json_object(self.members[member], f"bundle {self.spec.name}: {member}")
 
     def array(self, name: str) -> NDArray[Any]:
-        """The array in a .npy member.
+        """The array in a .npy member, any shape and dtype of numbers.
 
         Raises:
             InputError: there is no such member, or it is no array of numbers.
@@ -127,7 +141,7 @@ class Bundle:
         return npy_array(self.member(name), f"bundle {self.spec.name}: {name}")
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        """The arrays in a .npz member, by name.
+        """The arrays in a .npz member, by name, any shape and dtype of numbers.
 
         Raises:
             InputError: there is no such member, or it holds anything but arrays of numbers.

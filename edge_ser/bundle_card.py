@@ -44,10 +44,30 @@ Research, teaching and engineering: trying an edge speech pipeline end to end, m
 as a start for training on speech of your own. Where people are recorded, with their informed consent, and never as
 the only ground of a decision about a person."""
 
+_TELLS = """\
+- It can tell which of its labels the sound of a segment is most like, about as often as the scores below say, for
+  voices and recordings like those it was tested on.
+- It cannot tell what a person feels, means or intends, why a voice sounds as it does (a cold, noise, a dialect, an
+  impairment, acting), or anything about a person beyond the few seconds it heard. How emotion is expressed varies
+  between cultures, situations and people, and within one person (Barrett et al., Psychological Science in the Public
+  Interest 20(1), 2019; recital 44 of the AI Act).
+- An answer about one person at one moment is evidence of little; what holds on average over many clips need not hold
+  for anyone."""
+
+_PRIVACY = """\
+- **Consent.** Record and analyse people only with their informed and freely given consent: what is heard, what is
+  inferred, who sees it, how long it is kept, and that they may refuse or stop without a disadvantage. Bystanders are
+  people too. From staff, pupils and patients consent is seldom free.
+- **Data.** A recording of a voice and an emotion inferred from it are personal data (Regulation (EU) 2016/679, Article
+  4(1)); what they may reveal of health is a special category (Article 9).
+- **Where the audio goes.** edge-ser runs on the machine or the board that hears; it sends nothing anywhere, and keeps
+  audio only where it is told to record. Whoever builds on it answers for the rest."""
+
 _FORBIDDEN = """\
 - **Workplaces and education.** Inferring emotions of people there is prohibited in the European Union except for
-  medical or safety reasons (Regulation (EU) 2024/1689, the AI Act, Article 5(1)(f)); this bundle is made for neither
-  exception.
+  medical or safety reasons (Regulation (EU) 2024/1689, the AI Act, Article 5(1)(f), in force since 2 February 2025);
+  this bundle is made for neither exception. That covers staff on calls, drivers, applicants, pupils and students, in
+  class and in exams; consent does not lift it.
 - **Hiring, promotion, credit, insurance, asylum, policing, or any judgement of a person's character or
   truthfulness.** It is no lie detector. Elsewhere emotion recognition is high-risk under the AI Act (Annex III, 1(c)),
   with the duties of a high-risk system, which this bundle does not meet by itself, and people exposed to it must be
@@ -56,8 +76,8 @@ _FORBIDDEN = """\
 - **Emergency or safety decisions**, and covert monitoring of anyone."""
 
 _LIMITS = """\
-- It names how a voice sounds, by the labels of its corpora, not what a person feels. Where those are acted, the label
-  is what the actor was asked to show, and spontaneous speech is harder than every score above.
+- It names how a voice sounds, by the labels of its corpora. Where those are acted, the label is what the actor was
+  asked to show, and spontaneous speech is harder than every score above.
 - It always names one of its classes; a high score is no probability of being right.
 - Voices, ages, accents, languages, microphones, rooms and noises that its corpora lack are unknown to it, and
   loudness is part of what it hears: another gain is another input.
@@ -103,6 +123,10 @@ def _head(bundle: Bundle) -> Iterator[str]:
     )
     yield "## Intended use"
     yield _INTENDED
+    yield "## What it can and cannot tell"
+    yield _TELLS
+    yield "## Privacy and consent"
+    yield _PRIVACY
     yield "## What it must not be used for"
     yield _FORBIDDEN
 

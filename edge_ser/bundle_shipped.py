@@ -21,6 +21,11 @@ def shipped_bundle() -> Path:
 
     Raises:
         MissingError: this copy of edge-ser came without it.
+
+    Example:
+        >>> import edge_ser
+        >>> edge_ser.shipped_bundle().name
+        'base.edgeser'
     """
     if not SHIPPED.is_file():
         message = (

@@ -88,13 +88,13 @@ class IntegerHead:
         return probabilities
 
     def to_arrays(self, prefix: str) -> dict[str, NDArray[np.generic]]:
-        """The head as named arrays for an npz file."""
+        """The head as named arrays for an npz file: weights (classes, inputs), bias (classes,), scale ()."""
         scale = np.asarray(self.scale, dtype=np.float64)
         return {f"{prefix}_weights": self.weights, f"{prefix}_bias": self.bias, f"{prefix}_scale": scale}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, NDArray[np.generic]], prefix: str) -> IntegerHead:
-        """Read the head back.
+        """Read the head back; the inverse of :meth:`to_arrays`.
 
         Raises:
             InputError: an array is missing, or its type or shape is not the head's.

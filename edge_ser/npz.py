@@ -36,7 +36,7 @@ ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, ValueError
 
 
 def npy_bytes(array: NDArray[Any]) -> bytes:
-    """An array of whole numbers, floats or booleans in the .npy format, version 1.0, little-endian.
+    """An array of whole numbers, floats or booleans, any shape, in the .npy format, version 1.0, little-endian.
 
     Raises:
         InputError: any other dtype.
@@ -53,7 +53,7 @@ def npy_bytes(array: NDArray[Any]) -> bytes:
 
 
 def npy_array(data: bytes, source: str) -> NDArray[Any]:
-    """The array in the bytes of a .npy file.
+    """The array in the bytes of a .npy file, any shape and dtype of numbers.
 
     Args:
         data: the bytes.
@@ -86,7 +86,7 @@ def npy_array(data: bytes, source: str) -> NDArray[Any]:
 
 
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Named arrays in the .npz format; the same arrays give the same bytes, whatever their order.
+    """Named arrays, any shape, in the .npz format; the same arrays give the same bytes, whatever their order.
 
     Raises:
         InputError: a dtype that :func:`npy_bytes` refuses.
@@ -95,7 +95,7 @@ def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def npz_arrays(data: bytes, source: str, limit_bytes: int) -> dict[str, NDArray[Any]]:
-    """The named arrays in the bytes of a .npz file.
+    """The named arrays in the bytes of a .npz file, any shape and dtype of numbers.
 
     Args:
         data: the bytes.

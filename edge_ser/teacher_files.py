@@ -21,8 +21,9 @@ from edge_ser.corpora.manifest import Manifest, read_manifest
 from edge_ser.errors import InputError
 from edge_ser.files import read_json, reason, sha256_hex
 from edge_ser.provenance import told_corpora
-from edge_ser.spec import SystemSpec, TeacherKind, TeacherSpec
+from edge_ser.spec import SystemSpec
 from edge_ser.spec_file import spec_from_dict
+from edge_ser.spec_training import TeacherKind, TeacherSpec
 
 STAGE = "acoustic-teacher"
 """Folder inside a training that keeps what its teachers said, and in ``STAGE_RESULT`` who they were."""
@@ -39,7 +40,7 @@ class TeacherFile:
     """One teacher on disk.
 
     Attributes:
-        kind: see :class:`edge_ser.spec.TeacherSpec`.
+        kind: see :class:`edge_ser.spec_training.TeacherSpec`.
         path: its file or folder.
         sha256: of everything in it that decides its outputs.
         learned_from: what it has heard, in words.

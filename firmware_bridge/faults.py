@@ -16,6 +16,7 @@ _PIECE: Final = re.compile(rb"\0?[^\0]+\0?|\0+")
 _LONGEST_RUN: Final = 8
 _MOST_BITS: Final = 3
 _LONGEST_TEXT: Final = 64
+LONGEST_DELAY_S: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class FaultyWire:
         counts: faults so far, by kind, and ``messages``.
     """
 
-    def __init__(self, rates: FaultRates, seed: int, longest_delay_s: float = 0.1) -> None:
+    def __init__(self, rates: FaultRates, seed: int, longest_delay_s: float = LONGEST_DELAY_S) -> None:
         """Start a line; equal seeds and equal bytes give equal faults."""
         self.rates = rates
         self.counts: Counter[str] = Counter()

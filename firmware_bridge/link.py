@@ -210,7 +210,7 @@ class Board:
         return RawRun(self.read(target, given), times)
 
     def run(self, target: Target, runs: int) -> NDArray[np.uint32]:
-        """Run a target on what was written last; microseconds as in :class:`RawRun`."""
+        """Run a target on what was written last; microseconds (runs,) as in :class:`RawRun`."""
         times, left = [], runs
         while left > 0:
             at_once = min(left, MAX_RUNS)

@@ -35,6 +35,8 @@ class Program:
         cxx_flags: flags for the C++ files.
         link_flags: flags for the linker.
         watched: files that the sources include; a change of one compiles all again.
+        objects: a folder of objects that programs of different flags share; a source that the preprocessor makes the
+            same text of is compiled once. ``None`` keeps them with the program.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Program:
     cxx_flags: tuple[str, ...] = ()
     link_flags: tuple[str, ...] = ()
     watched: tuple[Path, ...] = ()
+    objects: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -95,8 +98,14 @@ class Compiler:
         compiler, flags = self.c, program.c_flags
         if source.suffix == ".cc" and self.cxx:
             compiler, flags = self.cxx, program.cxx_flags
-        target = folder.absolute() / f"{source.name}.o"
-        run([str(compiler), *flags, "-c", str(source), "-o", str(target)], folder, _COMPILE_LIMIT_S)
+        if program.objects is None:
+            target = folder.absolute() / f"{source.name}.o"
+            run([str(compiler), *flags, "-c", str(source), "-o", str(target)], folder, _COMPILE_LIMIT_S)
+            return target
+        target = program.objects.absolute() / _object_name(compiler, flags, source, folder)
+        if not target.is_file():
+            with replacing(target) as beside:
+                run([str(compiler), *flags, "-c", str(source), "-o", str(beside)], folder, _COMPILE_LIMIT_S)
         return target
 
     def _fingerprint(self, program: Program) -> str:
@@ -106,6 +115,17 @@ class Compiler:
         for path in (*program.sources, *program.watched):
             digest.update(path.read_bytes())
         return digest.hexdigest()
+
+
+def _object_name(compiler: Path, flags: tuple[str, ...], source: Path, folder: Path) -> str:
+    """Named by what decides how it comes out: compiler, flags for code, and the text after the preprocessor.
+
+    Paths of headers and definitions have done their work in that text.
+    """
+    text = run([str(compiler), *flags, "-E", "-P", str(source)], folder, _COMPILE_LIMIT_S)
+    version = run([str(compiler), "--version"], folder, _COMPILE_LIMIT_S)
+    for_code = [flag for flag in flags if not flag.startswith(("-I", "-D"))]
+    return f"{source.name}-{hashlib.sha256(repr((version, for_code, text)).encode()).hexdigest()[:32]}.o"
 
 
 def find_tool(name: str, hint: str) -> Path:

@@ -111,7 +111,12 @@ class QemuM7:
         return read_results(self.emulate(executable, write_jobs(jobs)), jobs)
 
     def build(
-        self, name: str, sources: Sequence[Path], folder: Path, cxx_flags: tuple[str, ...] = ()
+        self,
+        name: str,
+        sources: Sequence[Path],
+        folder: Path,
+        cxx_flags: tuple[str, ...] = (),
+        objects: Path | None = None,
     ) -> Path:
         """Build sources together with the board's own.
 
@@ -120,6 +125,7 @@ class QemuM7:
             sources: C and C++ files, one of them with ``main``.
             folder: where objects and program go.
             cxx_flags: flags for the C++ files, besides the processor's.
+            objects: a folder of objects shared with other programs, see :class:`~firmware_bridge.programs.Program`.
 
         Raises:
             CheckError: the compiler says no.
@@ -131,6 +137,7 @@ class QemuM7:
             (*MACHINE_FLAGS, *cxx_flags, *self.extra_flags),
             M7_LINK_FLAGS,
             (*headers(), BOARD / "mps2_an500.ld"),
+            objects,
         )
         return self.compiler.build(program, folder)
 

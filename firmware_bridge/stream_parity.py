@@ -105,7 +105,7 @@ def stand_in_nets(system: StreamSystem) -> dict[Due, Embed]:
 
 
 def padded(system: StreamSystem, samples: NDArray[np.int16]) -> NDArray[np.int16]:
-    """A recording with zeros behind it, up to the end of the segment that holds its last sample."""
+    """A recording, int16 (samples,), with zeros behind it up to the end of the segment that holds its last sample."""
     schedule, tables = system.schedule, system.tables
     frames = -(-len(samples) // tables.step_samples)
     hops = max(0, -(-(frames - schedule.segment_frames) // schedule.hop_frames))

@@ -53,7 +53,7 @@ def golden_files(system: StreamSystem, golden: Mapping[str, NDArray[Any]]) -> di
 
     Args:
         system: whose they are.
-        golden: arrays by the names of :data:`GOLDEN`.
+        golden: arrays by the names of :data:`GOLDEN`, any shape: they are written flat.
     """
     flat = {name: np.ascontiguousarray(golden[name]).ravel() for name in GOLDEN}
     declarations = [

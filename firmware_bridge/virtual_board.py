@@ -29,7 +29,7 @@ from edge_ser.errors import EdgeSerError
 from edge_ser.frontend.tables import FrontendTables
 from edge_ser.runtime.golden import TOLERANCE
 from edge_ser.runtime.interpreters import LiteRtNet, Net
-from firmware_bridge.faults import FaultRates, FaultyWire
+from firmware_bridge.faults import LONGEST_DELAY_S, FaultRates, FaultyWire
 from firmware_bridge.host_process import C_FLAGS, INCLUDES, headers
 from firmware_bridge.messages import Target
 from firmware_bridge.programs import BOARDS, CORE, Compiler, Program, find_tool
@@ -138,6 +138,7 @@ class VirtualBoard:
         ports: Ports | None = None,
         rates: FaultRates | None = None,
         seed: int = 0,
+        longest_delay_s: float = LONGEST_DELAY_S,
         wrong_build: bool = False,
     ) -> None:
         """Start the process and open its ports.
@@ -149,6 +150,7 @@ class VirtualBoard:
             ports: where it listens; ``None`` is any free port.
             rates: faults of its serial lines; ``None`` is none.
             seed: of the faults.
+            longest_delay_s: of what they delay.
             wrong_build: whether it says that it was built from another bundle.
 
         Raises:
@@ -164,7 +166,12 @@ class VirtualBoard:
         }
         self.microphone = VirtualMicrophone(spec.frontend.sample_rate_hz)
         wires = [
-            Wires(*(FaultyWire(rates or FaultRates(), seed + 2 * line + end) for end in range(2)))
+            Wires(
+                *(
+                    FaultyWire(rates or FaultRates(), seed + 2 * line + end, longest_delay_s)
+                    for end in range(2)
+                )
+            )
             for line in range(2)
         ]
         self.wires = dict(zip(("tcp", "pty"), wires, strict=True))

@@ -67,7 +67,7 @@ class VirtualMicrophone:
             return self._changed.wait_for(lambda: self._heard_all, limit_s)
 
     def take(self, most: int) -> NDArray[np.int16]:
-        """What is to be heard next, at most so many samples."""
+        """What is to be heard next, at most so many samples: int16 (samples,)."""
         with self._changed:
             end = min(self._at + most, self._end)
             if self._speed is not None:

@@ -33,7 +33,8 @@ from edge_ser.augment import (
 from edge_ser.errors import InputError
 from edge_ser.frontend.net_input import NetInput
 from edge_ser.frontend.tables import make_tables
-from edge_ser.spec import AugmentSpec, FrontendSpec
+from edge_ser.spec import FrontendSpec
+from edge_ser.spec_training import AugmentSpec
 
 RATE = 16_000
 seeds = st.integers(0, 2**32 - 1)

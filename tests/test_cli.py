@@ -28,6 +28,8 @@ COMMANDS = (
     ("evaluate",),
     ("show",),
     ("classify",),
+    ("report",),
+    ("listen",),
     ("doctor",),
 )
 

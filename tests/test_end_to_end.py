@@ -156,13 +156,14 @@ def test_a_damaged_bundle_is_refused(bundle: Path, tmp_path: Path) -> None:
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_check_budget_and_classify_run_without_tensorflow(build: Path, bundle: Path) -> None:
+def test_check_budget_and_classify_run_without_any_extra(build: Path, bundle: Path) -> None:
     named = os.environ.get("EDGE_SER_RUNTIME_PYTHON")
     if not named or not Path(named).exists():
-        pytest.skip("EDGE_SER_RUNTIME_PYTHON names no Python without TensorFlow; `make test` makes one")
+        pytest.skip("EDGE_SER_RUNTIME_PYTHON names no Python without the extras; `make test` makes one")
     python = Path(named)
-    absent = subprocess.run([named, "-c", "import tensorflow"], capture_output=True, check=False)
-    assert absent.returncode != 0, "this environment is meant to lack TensorFlow"
+    for package in ("tensorflow", "scipy", "sklearn", "joblib"):
+        absent = subprocess.run([named, "-c", f"import {package}"], capture_output=True, check=False)
+        assert absent.returncode != 0, f"this environment is meant to lack {package}"
     recording = next((build / "tiny" / "synthetic" / "audio").rglob("*.wav"))
     commands = (
         ("check", bundle), ("budget", bundle), ("classify", bundle, recording), ("doctor",), ("show", bundle),
@@ -172,9 +173,16 @@ def test_check_budget_and_classify_run_without_tensorflow(build: Path, bundle: P
         done = _run(*arguments, "--json", python=python)
         assert done.returncode == 0, f"{arguments[0]}: {done.stderr}"
         json.loads(done.stdout)
-    missing = _run("quantize", build / "tiny", python=python)
-    assert missing.returncode == 3
-    assert "edge-ser[train]" in missing.stderr
+    root = build / "tiny" / "synthetic"
+    needs = {
+        "edge-ser[train]": ("quantize", build / "tiny"),
+        "edge-ser[evaluate]": ("evaluate", bundle, "--corpus", "synthetic", "--root", root),
+    }
+    for extra, arguments in needs.items():
+        missing = _run(*arguments, python=python)
+        assert missing.returncode == 3, f"{arguments[0]}: {missing.stderr}"
+        (line,) = missing.stderr.strip().splitlines()
+        assert f"pip install '{extra}'" in line
 
 
 def test_training_again_uses_what_is_there(build: Path) -> None:

@@ -34,7 +34,7 @@ from edge_ser.cli.output import progress, say
 from edge_ser.errors import EdgeSerError
 from edge_ser.integer_head import Quantized
 from edge_ser.runtime.interpreters import Net
-from firmware_bridge.faults import FaultRates
+from firmware_bridge.faults import LONGEST_DELAY_S, FaultRates
 from firmware_bridge.link import Board, Event, Lost, Received, open_board
 from firmware_bridge.link_channel import FramedChannel, NoAnswerError
 from firmware_bridge.messages import ClockMode, Target
@@ -220,6 +220,7 @@ class Options:
     seed: int
     outages: int
     speed: float
+    longest_delay_s: float = LONGEST_DELAY_S
 
 
 def measure(program: Path, bundle: Bundle, options: Options) -> dict[str, object]:
@@ -227,7 +228,10 @@ def measure(program: Path, bundle: Bundle, options: Options) -> dict[str, object
     nets: dict[Target, Net] = {name: RememberingNet(net) for name, net in bundle_nets(bundle).items()}
     rates = FaultRates.all_of(options.faults)
     begin = time.monotonic()
-    with VirtualBoard(program, bundle, nets=nets, rates=rates, seed=options.seed) as virtual:
+    delay_s = options.longest_delay_s
+    with VirtualBoard(
+        program, bundle, nets=nets, rates=rates, seed=options.seed, longest_delay_s=delay_s
+    ) as virtual:
         channel = open_board(virtual.where[options.way]).channel
         with Board(channel, _LIMIT_S) as board:
             board.check_build(bundle.build_id)
@@ -307,6 +311,12 @@ def main() -> None:
         "--outages", type=int, default=5, help="storms, and times that the board is stuck (default 5)"
     )
     parser.add_argument("--speed", type=float, default=1000.0, help="of the recording, 1 is real time")
+    parser.add_argument(
+        "--longest-delay-s",
+        type=float,
+        default=LONGEST_DELAY_S,
+        help=f"of what is delayed (default {LONGEST_DELAY_S:g})",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = vars(parser.parse_args())
     # Host and board take turns often here, in threads of one process: Python's 5 ms would be what is measured.

@@ -11,11 +11,11 @@ from edge_ser.cli.output import JsonFlag, emit, say
 from edge_ser.cli.output import table as text_table
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import RenderableType
 
-    from edge_ser.edgetpu.compilers import Compiler
-    from edge_ser.edgetpu.model import Model
-    from edge_ser.edgetpu.op_table import OpTable
+    from edge_ser.edgetpu.checking import Check
     from edge_ser.edgetpu.rules import CheckReport, OpVerdict
 
 
@@ -48,19 +48,17 @@ def check(
 
     Example: edge-ser check build/tiny/acoustic.tflite
     """
-    from edge_ser.edgetpu.rules import check_model
-    from edge_ser.edgetpu.tflm_ops import board_refusals
+    from edge_ser.edgetpu.checking import check as checked
     from edge_ser.errors import CheckError
 
-    compiler, table = _asked(compiler_version, op_table)
-    models = models_of(path)
-    reports = {name: check_model(model, compiler, table) for name, model in models.items()}
-    refusals = {name: board_refusals(model) for name, model in models.items()}
-    whole = all(report.maps_fully for report in reports.values())
+    found = checked(path, compiler_version=compiler_version, op_table=op_table)
+    if found.unused_table is not None:
+        say(f"{found.unused_table} holds answers of another compiler; not used for compiler {found.compiler}")
+    reports, refusals = found.reports, found.refusals
     data = {
-        "maps_fully": whole,
-        "compiler": compiler.version,
-        "op_table": None if table is None else table.compiler,
+        "maps_fully": found.maps_fully,
+        "compiler": found.compiler,
+        "op_table": found.op_table,
         "ops": [row for name, report in reports.items() for row in _rows(name, report)],
         "host_ops": [op for report in reports.values() for op in report.host_ops],
         "refused": any(report.refused for report in reports.values()),
@@ -86,50 +84,10 @@ def check(
             ],
         },
     }
-    emit(data, as_json, lambda: _render(reports, refusals, table))
-    if not whole:
+    emit(data, as_json, lambda: _render(found))
+    if not found.maps_fully:
         message = f"{path}: predicted not to map fully; {_worst(reports)}"
         raise CheckError(message)
-
-
-def _asked(version: str | None, path: Path | None) -> tuple[Compiler, OpTable | None]:
-    """The compiler that is meant, and the person's table where there is one for that compiler.
-
-    Raises:
-        InputError: there is no such compiler, or the table is not usable.
-    """
-    from edge_ser.edgetpu.compilers import LATEST, compiler_named
-    from edge_ser.edgetpu.op_table import read_table, table_path
-    from edge_ser.errors import InputError
-
-    place = path or table_path()
-    table = read_table(place) if place is not None and (path is not None or place.exists()) else None
-    if table is None:
-        return (LATEST if version is None else compiler_named(version)), None
-    answered = compiler_named(table.compiler)
-    if version is None or compiler_named(version) == answered:
-        return answered, table
-    if path is not None:
-        message = f"{path}: answers of compiler {table.compiler}, and --compiler-version is {version}; leave one out"
-        raise InputError(message)
-    say(f"{place} holds answers of compiler {table.compiler}; not used for compiler {version}")
-    return compiler_named(version), None
-
-
-def models_of(path: Path) -> dict[str, Model]:
-    """The model in a .tflite file, or both nets of a bundle, by name.
-
-    Raises:
-        InputError: it is neither, or it is damaged.
-    """
-    from edge_ser.edgetpu.model import load_model
-
-    if path.suffix == ".edgeser":
-        from edge_ser.bundle import read_bundle
-        from edge_ser.edgetpu.budget import nets
-
-        return nets(read_bundle(path))
-    return {path.stem: load_model(path)}
 
 
 def _rows(name: str, report: CheckReport) -> list[dict[str, Any]]:
@@ -157,21 +115,19 @@ def _split(name: str, report: CheckReport) -> dict[str, Any]:
     return {"model": name, **keys}
 
 
-def _worst(reports: dict[str, CheckReport]) -> str:
+def _worst(reports: Mapping[str, CheckReport]) -> str:
     """The first operation that does not map and is not a mere consequence of another."""
     verdicts = [verdict for report in reports.values() for verdict in report.ops if not verdict.mapped]
     first = next((verdict for verdict in verdicts if verdict.rule != "one-partition"), verdicts[0])
     return f"operation {first.index} {first.op} ({first.rule}): {first.reason} To mend: {first.hint}"
 
 
-def _render(
-    reports: dict[str, CheckReport], refusals: dict[str, dict[int, str]], table: OpTable | None
-) -> RenderableType:
+def _render(found: Check) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
 
     parts: list[RenderableType] = []
-    for name, report in reports.items():
+    for name, report in found.reports.items():
         rows = [(v.index, v.op, v.tensor[:_NAME_WIDTH], v.verdict, v.rule, v.confidence) for v in report.ops]
         mapped = sum(verdict.mapped for verdict in report.ops)
         title = f"{name}: {mapped} of {len(rows)} operations predicted to map, by compiler {report.compiler}"
@@ -182,13 +138,13 @@ def _render(
             at = report.ops[report.split_at]
             parts.append(Text(f"the graph splits at operation {at.index} {at.op}, tensor {at.tensor}"))
         parts.extend(Text(f"note ({note.confidence}): {note.text}") for note in report.notes)
-        parts.append(Text(_on_the_cpu(refusals[name])))
-    if table is not None:
-        parts.append(Text(f"answers of your compiler {table.compiler} win over the rules"))
+        parts.append(Text(_on_the_cpu(found.refusals[name])))
+    if found.op_table is not None:
+        parts.append(Text(f"answers of your compiler {found.op_table} win over the rules"))
     return Group(*parts)
 
 
-def _on_the_cpu(refusals: dict[int, str]) -> str:
+def _on_the_cpu(refusals: Mapping[int, str]) -> str:
     """Whether the board's TensorFlow Lite Micro runs the file on the Cortex-M7, without the Edge TPU."""
     if not refusals:
         return "uncompiled, on the Micro's Cortex-M7: the board's TensorFlow Lite Micro has every operation"

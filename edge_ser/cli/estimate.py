@@ -54,11 +54,15 @@ def estimate(
 
     Example: edge-ser estimate build/tiny/tiny.edgeser --target coral-micro
     """
+    from edge_ser.edgetpu.budget import NETS
     from edge_ser.edgetpu.energy import energy_of
+    from edge_ser.edgetpu.estimating import estimate as estimated
     from edge_ser.edgetpu.targets import target_named
 
     chosen = target_named(target)
-    found, payloads = _estimate(path, chosen, clock_mhz, source)
+    found = estimated(path, chosen, clock_mhz=clock_mhz, source=source)
+    names = NETS if path.suffix == ".edgeser" else (path.stem,)
+    payloads = dict(zip(names, found.payloads, strict=True))
     energy = None if chosen.power is None else energy_of(found, chosen.power, period_s)
     data = {
         "estimate": True,
@@ -76,26 +80,6 @@ def estimate(
         "energy": None if energy is None else _energy(energy, period_s),
     }
     emit(data, as_json, lambda: _render(found, payloads, chosen, energy, period_s))
-
-
-def _estimate(
-    path: Path, target: Target, clock_mhz: float | None, source: Path | None
-) -> tuple[Estimate, dict[str, Payload]]:
-    from edge_ser.edgetpu.latency import together
-    from edge_ser.edgetpu.payload import load_payload
-    from edge_ser.errors import InputError
-
-    if path.suffix != ".edgeser":
-        payload = load_payload(path, source)
-        return together([payload], target, clock_mhz), {path.stem: payload}
-    if source is not None:
-        message = f"--source {source}: a bundle holds its own sources; leave it out"
-        raise InputError(message)
-    from edge_ser.bundle import read_bundle
-    from edge_ser.edgetpu.budget import NETS, decision
-
-    found = decision(read_bundle(path), target, clock_mhz)
-    return found, dict(zip(NETS, found.payloads, strict=True))
 
 
 def _numbers(interval: Interval, digits: int = 4) -> dict[str, float]:

@@ -44,10 +44,8 @@ def features(
 
     import numpy as np
 
-    from edge_ser.audio import stream_audio
     from edge_ser.files import sha256_hex, write_atomically
-    from edge_ser.frontend.engine import open_stream
-    from edge_ser.frontend.tables import make_tables
+    from edge_ser.frontend.recordings import features as features_of
     from edge_ser.spec import FrontendSpec
     from edge_ser.spec_file import load_spec
 
@@ -57,12 +55,7 @@ def features(
     if plot is not None:
         _check_drawing(plot)
     frontend_spec = FrontendSpec() if spec is None else load_spec(spec).frontend
-    stream = open_stream(make_tables(frontend_spec))
-    blocks = stream_audio(file, frontend_spec.sample_rate_hz)
-    array = np.concatenate([stream.feed(block) for block in blocks]).astype("<u2")
-    if len(array) == 0:
-        message = f"{file}: shorter than one window of {frontend_spec.window_ms} ms; give a longer recording"
-        raise InputError(message)
+    array = features_of(file, frontend_spec).astype("<u2")
     frames, channels = array.shape
     result: dict[str, Any] = {"frames": frames, "channels": channels, "sha256": sha256_hex(array.tobytes())}
     if output is not None:

@@ -36,12 +36,11 @@ def inspect(
 
     Example: edge-ser inspect keyword_edgetpu.tflite acoustic_edgetpu.tflite
     """
-    from edge_ser.edgetpu.micro import micro_verdict
-    from edge_ser.edgetpu.package import load_compiled
+    from edge_ser.edgetpu.inspecting import inspect as inspected
     from edge_ser.errors import CheckError
 
-    models = [load_compiled(path) for path in paths]
-    verdict = micro_verdict(models)
+    found = inspected(*paths)
+    models, verdict = found.models, found.micro
     data = inspection(models, verdict)
     emit(data, as_json, lambda: _render(data))
     if not verdict.runs:

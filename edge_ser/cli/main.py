@@ -18,12 +18,17 @@ from edge_ser.cli.corpus import corpus_app
 from edge_ser.cli.doctor import doctor
 from edge_ser.cli.estimate import estimate
 from edge_ser.cli.evaluate import evaluate
+from edge_ser.cli.explain import explain
+from edge_ser.cli.extras import missing_extra
 from edge_ser.cli.features import features
 from edge_ser.cli.firmware import firmware
+from edge_ser.cli.init import init
 from edge_ser.cli.inspect import inspect
+from edge_ser.cli.listen import listen
 from edge_ser.cli.output import say
 from edge_ser.cli.parity import parity
 from edge_ser.cli.quantize import quantize
+from edge_ser.cli.report import report
 from edge_ser.cli.show import show
 from edge_ser.cli.train import train
 from edge_ser.errors import EdgeSerError
@@ -57,6 +62,7 @@ def _options(
 
 app.add_typer(corpus_app, name="corpus")
 for command in (
+    init,
     features,
     parity,
     train,
@@ -70,6 +76,9 @@ for command in (
     evaluate,
     show,
     classify,
+    explain,
+    listen,
+    report,
     firmware,
     doctor,
 ):
@@ -84,6 +93,12 @@ def main() -> None:
     except EdgeSerError as error:
         say(f"edge-ser: {error}")
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        say(f"edge-ser: {missing}")
+        sys.exit(missing.exit_code)
     except SystemExit as ended:
         if ended.code == _INTERRUPTED:
             say("edge-ser: stopped; nothing half-written was left behind")

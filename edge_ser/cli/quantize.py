@@ -40,6 +40,7 @@ def quantize(
     from edge_ser.corpora.manifest import read_manifest
     from edge_ser.errors import InputError
     from edge_ser.evaluation.clips import clip_scores
+    from edge_ser.evaluation.explain_neutral import chosen_clips, measure_neutral, with_neutral
     from edge_ser.evaluation.metrics import score
     from edge_ser.files import json_bytes, read_json
     from edge_ser.quantization.system import quantize_system
@@ -47,7 +48,7 @@ def quantize(
     from edge_ser.runtime.interpreters import output_quantization
     from edge_ser.runtime.pipeline import load_pipeline
     from edge_ser.spec_file import spec_from_dict
-    from edge_ser.training.system import load_system, weights_file
+    from edge_ser.training.float_system import load_system, weights_file
 
     if not (folder / "train.json").exists():
         message = f"{folder}: holds no finished training (no train.json); run: edge-ser train"
@@ -96,7 +97,11 @@ def quantize(
         "reports/quantize.json": json_bytes(report),
     }
     target = output or folder / f"{spec.name}.edgeser"
+    with progress("neutral speech of the training", len(chosen_clips(emotions.train))) as advance:
+        neutral = measure_neutral(emotions.train, spec.frontend, advance)
     whole = bundle.with_members(members)
+    if neutral is not None:
+        whole = with_neutral(whole, neutral)
     write_bundle(target, whole.with_members({CARD: model_card(whole).encode()}))
     emit({"bundle": str(target), **report}, as_json, lambda: _render(report, target))
 

@@ -87,10 +87,11 @@ def train(
 
     from edge_ser.evaluation.metrics import constant_score, score
     from edge_ser.teacher_files import told_teachers
+    from edge_ser.training.float_system import weights_file
     from edge_ser.training.segments import cut_segments
     from edge_ser.training.stages import result
     from edge_ser.training.start import read_start
-    from edge_ser.training.system import train_system, weights_file
+    from edge_ser.training.system import train_system
     from edge_ser.training.vad import vad_report
 
     begun = read_start(start, spec) if start is not None else None

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import lfilter
 
 from edge_ser.acoustics import Samples, to_int16
 from edge_ser.corpora.espeak import Manner
@@ -108,6 +107,9 @@ def tilt(samples: Samples, gain_db: float, rate_hz: float) -> Samples:
     Returns:
         int16 (n,), saturated.
     """
+    # Here: who only lists corpora does not have scipy.
+    from scipy.signal import lfilter
+
     # H(s) = (high s + low w) / (s + w), by the bilinear transform: exactly the two gains at 0 Hz and at Nyquist.
     high = 10 ** (gain_db / 40)
     low, corner = 1 / high, np.tan(np.pi * _TILT_CORNER_HZ / rate_hz)

@@ -6,7 +6,7 @@ from typing import Any
 
 from edge_ser.evaluation import concordance, distributions, selective
 from edge_ser.evaluation.decided import Decided, decided_from_dict
-from edge_ser.evaluation.runs import Plan
+from edge_ser.evaluation.plan import Plan
 from edge_ser.files import read_json
 
 Folds = dict[str, dict[int, list[Any]]]

@@ -104,8 +104,9 @@ def _work(request: Path) -> None:
     from edge_ser.runtime.golden import golden_members
     from edge_ser.runtime.interpreters import output_quantization
     from edge_ser.runtime.pipeline import load_pipeline
+    from edge_ser.training.float_system import weights_file
     from edge_ser.training.start import read_start
-    from edge_ser.training.system import train_system, weights_file
+    from edge_ser.training.system import train_system
     from edge_ser.training.vad import vad_report
 
     folder = request.parent

@@ -141,7 +141,16 @@ def sweep(
 
 
 def stream_windows(spec: SystemSpec, front: NetInput, samples: NDArray[np.int16]) -> Windows:
-    """The windows that the device hears of a recording, one a hop; a short one is filled up with zeros."""
+    """The windows that the device hears of a recording, one a hop; a short one is filled up with zeros.
+
+    Args:
+        spec: the system.
+        front: its front end.
+        samples: int16 (samples,).
+
+    Returns:
+        uint8 (windows, frames, channels).
+    """
     missing = max(0, spec.keyword_samples - len(samples))
     frames = front.features(np.pad(samples, (0, missing))[np.newaxis])[0]
     length, hop = spec.keyword_frames, _hop(spec)

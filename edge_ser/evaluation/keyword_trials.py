@@ -34,8 +34,8 @@ from edge_ser.evaluation.keyword_nets import (
 from edge_ser.evaluation.keyword_stream import keyword_free, summed, sweep, voice
 from edge_ser.evaluation.keyword_tables import clip_titles, per_table
 from edge_ser.evaluation.origin import origin
+from edge_ser.evaluation.plan import told
 from edge_ser.evaluation.protocols import Fold
-from edge_ser.evaluation.runs import told
 from edge_ser.evaluation.summary import SHIPPED, headline
 from edge_ser.files import read_json, sha256_hex, write_json
 from edge_ser.provenance import code_digest

@@ -108,7 +108,7 @@ def score(
 def constant_score(
     labels: NDArray[np.int64], speakers: Sequence[str], classes: Sequence[str], constant: int
 ) -> Score:
-    """Scores of always deciding on one class: what a predictor that has not listened reaches."""
+    """Scores of always deciding on one class: what a predictor that has not listened reaches; ``labels``: (n,)."""
     return score(labels, np.full_like(labels, constant), speakers, classes)
 
 

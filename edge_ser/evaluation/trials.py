@@ -19,6 +19,7 @@ from edge_ser.evaluation.beside import tables_beside
 from edge_ser.evaluation.learned import learned_from
 from edge_ser.evaluation.levels import level_copies
 from edge_ser.evaluation.origin import origin
+from edge_ser.evaluation.plan import Plan
 from edge_ser.evaluation.protocols import (
     Corpus,
     Fold,
@@ -29,7 +30,7 @@ from edge_ser.evaluation.protocols import (
     taught_besides,
     within_corpus,
 )
-from edge_ser.evaluation.runs import Plan, facts, run
+from edge_ser.evaluation.runs import facts, run
 from edge_ser.evaluation.summary import headline, over_seeds
 from edge_ser.files import write_json
 from edge_ser.spec import SystemSpec

@@ -110,7 +110,11 @@ class NativeStream:
 
 
 def quantize_features(features: NDArray[np.uint16], low: int, high: int) -> NDArray[np.uint8]:
-    """As :func:`edge_ser.frontend.quantize.quantize_features`, in C."""
+    """As :func:`edge_ser.frontend.quantize.quantize_features`, in C.
+
+    Raises:
+        MissingError: the extension was not built.
+    """
     if not BUILT:
         raise MissingError(WHY_NOT)
     contiguous = np.ascontiguousarray(features, np.uint16)
@@ -127,7 +131,11 @@ def quantize_features(features: NDArray[np.uint16], low: int, high: int) -> NDAr
 
 
 def centre_channels(features: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """As :func:`edge_ser.frontend.quantize.centre_channels`, in C."""
+    """As :func:`edge_ser.frontend.quantize.centre_channels`, in C.
+
+    Raises:
+        MissingError: the extension was not built.
+    """
     if not BUILT:
         raise MissingError(WHY_NOT)
     centred = np.array(features, np.uint8, order="C")

@@ -169,7 +169,7 @@ class Frontend:
 
 
 def check_samples(samples: NDArray[Any], dimensions: int) -> None:
-    """Refuse what is not int16 of so many dimensions.
+    """Refuse what is not int16 of so many dimensions: (samples,) or (recordings, samples).
 
     Raises:
         InputError: with what was found and what was expected.

@@ -169,5 +169,5 @@ def take_log(signal: NDArray[np.uint32], tables: FrontendTables) -> NDArray[np.u
 
 
 def bit_length(values: NDArray[np.int16] | NDArray[np.uint32]) -> NDArray[np.int32]:
-    """Number of significant bits of values that are not negative; 0 for 0."""
+    """Number of significant bits of values that are not negative, any shape; 0 for 0."""
     return np.frexp(values.astype(np.float64))[1].astype(np.int32)

@@ -9,7 +9,8 @@ from pathlib import Path
 from edge_ser.integer_head import IntegerHead, Quantized, make_integer_head
 from edge_ser.quantization.convert import Converted, convert_net
 from edge_ser.quantization.layer_error import output_shift
-from edge_ser.training.system import FloatKeyword, keyword_calibration, ranges_file, weights_file
+from edge_ser.training.float_system import FloatKeyword, ranges_file, weights_file
+from edge_ser.training.prepared import keyword_calibration
 
 
 @dataclass(frozen=True)

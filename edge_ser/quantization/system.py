@@ -18,8 +18,9 @@ from edge_ser.npz import npz_bytes
 from edge_ser.quantization.convert import Converted, NetName, convert_net
 from edge_ser.quantization.layer_error import LayerError, layer_errors, output_shift
 from edge_ser.spec import FLOAT_ONLY_MIXING, SystemSpec
+from edge_ser.training.float_system import FloatSystem, ranges_file, weights_file
 from edge_ser.training.fusion import FloatHead
-from edge_ser.training.system import FloatSystem, calibration_features, ranges_file, weights_file
+from edge_ser.training.prepared import calibration_features
 
 _ERROR_INPUTS = 16
 """Calibration inputs that the per-layer error is measured on: enough for a decibel, few enough for seconds."""

@@ -5,6 +5,8 @@ Whatever runs a bundle (another CPU, another runtime, a board) reproduces them b
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,7 +23,7 @@ kernel is off by tens and hundreds."""
 
 
 def golden_members(pipeline: Pipeline, samples: NDArray[np.int16]) -> dict[str, bytes]:
-    """The golden members of a bundle, from one segment of int16 samples."""
+    """The golden members of a bundle, from one segment: int16 (samples,)."""
     return {f"golden/{name}.npy": npy_bytes(values) for name, values in _stages(pipeline, samples).items()}
 
 
@@ -31,13 +33,24 @@ def check_golden(bundle: Bundle, pipeline: Pipeline) -> None:
     Raises:
         CheckError: naming the first stage that differs, and by how much.
     """
-    differences = golden_differences(bundle, pipeline)
+    wrong = beyond_tolerance(golden_differences(bundle, pipeline))
+    if wrong:
+        message = (
+            f"golden vectors: {wrong[0]}; this runtime computes other values than the bundle's maker did"
+        )
+        raise CheckError(message)
+
+
+def beyond_tolerance(differences: Mapping[str, int | None]) -> list[str]:
+    """What of :func:`golden_differences`, or of as many stages as a board tells, is more than :data:`TOLERANCE`."""
+    wrong = []
     for name, limit in TOLERANCE.items():
-        difference = differences[name]
-        if difference is None or difference > limit:
-            how = "has another shape" if difference is None else f"differs by {difference}, allowed {limit}"
-            message = f"golden vectors: {name} {how}; this runtime computes other values than the bundle's maker did"
-            raise CheckError(message)
+        difference = differences.get(name, 0)
+        if difference is None:
+            wrong.append(f"{name} has another shape")
+        elif difference > limit:
+            wrong.append(f"{name} differs by {difference}, allowed {limit}")
+    return wrong
 
 
 def golden_differences(bundle: Bundle, pipeline: Pipeline) -> dict[str, int | None]:
@@ -48,10 +61,11 @@ def golden_differences(bundle: Bundle, pipeline: Pipeline) -> dict[str, int | No
     """
     stored = {name: bundle.array(f"golden/{name}.npy") for name in _NAMES}
     found = _stages(pipeline, stored["samples"])
-    return {name: _distance(stored[name], found[name]) for name in (*TOLERANCE, "scores")}
+    return {name: distance(stored[name], found[name]) for name in (*TOLERANCE, "scores")}
 
 
-def _distance(expected: NDArray[np.generic], found: NDArray[np.generic]) -> int | None:
+def distance(expected: NDArray[np.generic], found: NDArray[np.generic]) -> int | None:
+    """Largest difference of two arrays of integers, of any shape; ``None`` where their shapes differ."""
     if expected.shape != found.shape:
         return None
     return int(np.abs(expected.astype(np.int64) - found.astype(np.int64)).max())

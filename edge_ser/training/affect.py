@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edge_ser.corpora.affect import DIMENSIONS, OCTANTS, SCALES, octants_of, vad_of
 from edge_ser.corpora.clip import Clip
 from edge_ser.errors import InputError
-from edge_ser.spec import LossSpec
+from edge_ser.spec_training import LossSpec
 
 RATED = slice(0, 1)
 VAD = slice(1, 1 + len(DIMENSIONS))

@@ -33,7 +33,8 @@ from edge_ser.errors import InputError
 from edge_ser.files import replacing
 from edge_ser.frontend.net_input import NetInput, acoustic_input
 from edge_ser.frontend.tables import make_tables
-from edge_ser.spec import AugmentSpec, FrontendSpec, Normalisation, RecipeSpec
+from edge_ser.spec import FrontendSpec, Normalisation
+from edge_ser.spec_training import AugmentSpec, RecipeSpec
 from edge_ser.training.affect import AffectTargets
 from edge_ser.training.lessons import Lesson
 from edge_ser.training.rebalance import Rebalance

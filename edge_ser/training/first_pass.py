@@ -18,7 +18,8 @@ from edge_ser.frontend.net_input import acoustic_input
 from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.networks.layers import Tensor, with_classifier
 from edge_ser.provenance import code_digest
-from edge_ser.spec import RecipeSpec, SystemSpec
+from edge_ser.spec import SystemSpec
+from edge_ser.spec_training import RecipeSpec
 from edge_ser.training import stages
 from edge_ser.training.examples import Epochs, Example, cut
 from edge_ser.training.objective import make_optimizer

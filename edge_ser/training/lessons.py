@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
 from edge_ser.errors import InputError
-from edge_ser.spec import TeacherSpec
+from edge_ser.spec_training import TeacherSpec
 
 _SMALLEST = 1e-7
 """A probability below it counts as this much: its logarithm must be finite."""

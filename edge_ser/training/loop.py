@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 
 from edge_ser.files import replacing
-from edge_ser.spec import RecipeSpec
+from edge_ser.spec_training import RecipeSpec
 from edge_ser.training.examples import Epochs
 from edge_ser.training.objective import classifier_of, make_loss, make_optimizer, training_model
 from edge_ser.training.vad import save_vad_head

@@ -16,7 +16,7 @@ from keras import layers
 
 from edge_ser.corpora.affect import DIMENSIONS, OCTANTS
 from edge_ser.networks.layers import Tensor, with_classifier
-from edge_ser.spec import LossSpec
+from edge_ser.spec_training import LossSpec
 from edge_ser.training.affect import OCTANT, RATED, VAD
 from edge_ser.training.lessons import Lesson
 from edge_ser.training.vad import VAD_HEAD, ccc_loss
@@ -140,7 +140,7 @@ class ClassCentres(layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable("edge_ser")
 class MultiLoss(keras.losses.Loss):  # type: ignore[misc]
-    """The weighted sum of a :class:`~edge_ser.spec.LossSpec`, one value per clip before the reduction."""
+    """The weighted sum of a :class:`~edge_ser.spec_training.LossSpec`, one value per clip before the reduction."""
 
     def __init__(
         self,

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from edge_ser.augment import channel_centres_hz, warp_channels
 from edge_ser.errors import InputError
-from edge_ser.spec import FrontendSpec, RebalanceSpec
+from edge_ser.spec import FrontendSpec
+from edge_ser.spec_training import RebalanceSpec
 
 Floats = NDArray[np.float64]
 
@@ -135,6 +136,13 @@ def by_group(
     decided: Rebalance,
 ) -> dict[str, dict[str, Any]]:
     """What the first pass found and what follows, ready for JSON.
+
+    Args:
+        spec: the recipe.
+        probabilities: float (clips, classes), of the first pass.
+        labels: int (clips,).
+        groups: of each clip.
+        decided: what follows.
 
     Returns:
         By group: ``clips``, mean generalised cross-entropy ``loss``, ``draws`` per clip and epoch, and the share of

@@ -26,7 +26,8 @@ from edge_ser.frontend.net_input import NetInput, acoustic_input
 from edge_ser.frontend.tables import make_tables
 from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.networks.layers import with_classifier
-from edge_ser.spec import FrontendSpec, SystemSpec, TeacherSpec
+from edge_ser.spec import FrontendSpec, SystemSpec
+from edge_ser.spec_training import TeacherSpec
 from edge_ser.teacher_files import TeacherFile, weights_of
 from edge_ser.teacher_vectors import read_vectors
 from edge_ser.training.segments import cut_segments

@@ -69,7 +69,11 @@ class HuggingFaceTeacher:
         self.hearing = Hearing("waveform", None, rate)
 
     def outputs(self, pieces: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32 (n, samples) → float32 (n, hidden size)."""
+        """float32 (n, samples) → float32 (n, hidden size).
+
+        Raises:
+            InputError: the encoder cannot hear them.
+        """
         rows = []
         for piece in pieces:
             try:

@@ -25,7 +25,7 @@ from edge_ser.training.teachers import keep_said, kept_said, said_by
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge_ser.training.system import Progress
+    from edge_ser.training.prepared import Progress
 
 _SAID_CODE = (
     "audio.py",

@@ -22,7 +22,7 @@ from edge_ser.training.fusion import FloatHead
 from edge_ser.training.segments import cut_segments
 
 if TYPE_CHECKING:
-    from edge_ser.training.system import FloatSystem
+    from edge_ser.training.float_system import FloatSystem
 
 VAD_HEAD = "vad_head"
 """Name of the layer in a training model."""

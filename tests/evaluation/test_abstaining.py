@@ -21,7 +21,7 @@ from edge_ser.evaluation.beside import tables_beside
 from edge_ser.spec import DecisionSpec
 
 if TYPE_CHECKING:
-    from edge_ser.evaluation.runs import Plan
+    from edge_ser.evaluation.plan import Plan
 
 Command = Callable[..., str]
 

@@ -88,6 +88,15 @@ def test_the_card_says_what_it_must_not_be_used_for(bundle: Bundle) -> None:
         assert words in card
 
 
+def test_the_card_says_what_it_can_tell_and_whose_consent_it_needs(bundle: Bundle) -> None:
+    parts = {part.split("\n")[0]: part for part in model_card(bundle).split("\n## ")}
+    assert "cannot tell what a person feels" in parts["What it can and cannot tell"]
+    for words in ("informed and freely given consent", "2016/679", "sends nothing anywhere"):
+        assert words in " ".join(parts["Privacy and consent"].split())
+    # Of groups it says nothing that was not measured.
+    assert "Not measured for this bundle" in parts["Who gets more errors"]
+
+
 def test_data_licences_and_attribution(bundle: Bundle) -> None:
     card = model_card(bundle)
     assert "| emotions | crema-d (CREMA-D" in card

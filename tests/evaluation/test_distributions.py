@@ -24,7 +24,7 @@ from edge_ser.corpora.crema_d import read
 from edge_ser.corpora.manifest import Manifest
 from edge_ser.corpora.votes import vote_shares
 from edge_ser.errors import InputError
-from edge_ser.evaluation import exams, runs, trials
+from edge_ser.evaluation import exams, one_fold, trials
 from edge_ser.evaluation.decided import ClipName, Decided
 from edge_ser.evaluation.distributions import (
     CONSTANT_MEAN,
@@ -209,8 +209,8 @@ def test_folds_are_measured_against_votes_and_ratings(
         write_bundle(folder / "fold.edgeser", bundle)
         return folder / "fold.edgeser"
 
-    monkeypatch.setattr(runs, "train_fold", train_fold)
-    monkeypatch.setattr(runs, "KINDS", ("lr",))
+    monkeypatch.setattr(one_fold, "train_fold", train_fold)
+    monkeypatch.setattr(one_fold, "KINDS", ("lr",))
     words = tmp_path / "commands"
     names = [f"yes/{at:08x}_nohash_0.wav" for at in range(9)]
     for name in names:

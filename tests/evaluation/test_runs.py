@@ -19,9 +19,11 @@ from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.manifest import Manifest
 from edge_ser.corpora.registry import read_clips
 from edge_ser.errors import CheckError, InputError, MissingError
-from edge_ser.evaluation import runs
+from edge_ser.evaluation import one_fold
+from edge_ser.evaluation import plan as plan_module
+from edge_ser.evaluation.plan import Plan
 from edge_ser.evaluation.protocols import Corpus, within_corpus
-from edge_ser.evaluation.runs import Plan, facts, run
+from edge_ser.evaluation.runs import facts, run
 from edge_ser.evaluation.summary import over_seeds
 from edge_ser.spec import SystemSpec
 
@@ -66,10 +68,10 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, list[str]]]:
         write_bundle(folder / "fold.edgeser", hearing_bundle(told))
         return folder / "fold.edgeser"
 
-    monkeypatch.setattr(runs, "train_fold", train_fold)
-    monkeypatch.setattr(runs, "told", _told_without_files)
+    monkeypatch.setattr(one_fold, "train_fold", train_fold)
+    monkeypatch.setattr(plan_module, "told", _told_without_files)
     # The perceptron's two hundred epochs on thirty clips would be most of the time of these tests.
-    monkeypatch.setattr(runs, "KINDS", ("lr",))
+    monkeypatch.setattr(one_fold, "KINDS", ("lr",))
     return calls
 
 
@@ -133,7 +135,7 @@ def test_a_failure_names_its_fold_and_leaves_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plan = _plan(hissing(*SPEAKERS), tmp_path, (1,))
-    good = runs.train_fold
+    good = one_fold.train_fold
 
     def fail_second(spec: Any, emotions: Manifest, *rest: Any) -> Path:
         if "f2" in emotions.speakers("test"):
@@ -141,11 +143,11 @@ def test_a_failure_names_its_fold_and_leaves_the_others(
             raise CheckError(message)
         return good(spec, emotions, *rest)
 
-    monkeypatch.setattr(runs, "train_fold", fail_second)
+    monkeypatch.setattr(one_fold, "train_fold", fail_second)
     with pytest.raises(CheckError, match=r"seed 1, fold-01: .*SIGKILL"):
         _run(plan)
     assert (tmp_path / "seed-1" / "fold-00.json").exists()
-    monkeypatch.setattr(runs, "train_fold", good)
+    monkeypatch.setattr(one_fold, "train_fold", good)
     trained.clear()
     _run(plan)
     assert trained == [(1, ["f2", "m2"])]

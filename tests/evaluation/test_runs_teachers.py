@@ -18,11 +18,14 @@ from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.manifest import Manifest, write_manifest
 from edge_ser.corpora.registry import read_clips
 from edge_ser.errors import InputError
-from edge_ser.evaluation import runs
+from edge_ser.evaluation import one_fold
+from edge_ser.evaluation import plan as plan_module
+from edge_ser.evaluation.plan import Plan
 from edge_ser.evaluation.protocols import Corpus, within_corpus
-from edge_ser.evaluation.runs import Plan, facts, run
+from edge_ser.evaluation.runs import facts, run
 from edge_ser.files import read_json, write_json
-from edge_ser.spec import SystemSpec, TeacherSpec
+from edge_ser.spec import SystemSpec
+from edge_ser.spec_training import TeacherSpec
 from edge_ser.teacher_files import find_teachers, taught_corpora
 
 SPEAKERS = ("f1", "f2", "m1", "m2")
@@ -55,9 +58,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
         write_bundle(folder / "fold.edgeser", hearing_bundle(provenance))
         return folder / "fold.edgeser"
 
-    monkeypatch.setattr(runs, "train_fold", train_fold)
-    monkeypatch.setattr(runs, "told", lambda manifest: [str(clip.path) for clip in manifest.clips])
-    monkeypatch.setattr(runs, "KINDS", ("lr",))
+    monkeypatch.setattr(one_fold, "train_fold", train_fold)
+    monkeypatch.setattr(plan_module, "told", lambda manifest: [str(clip.path) for clip in manifest.clips])
+    monkeypatch.setattr(one_fold, "KINDS", ("lr",))
     return calls
 
 

@@ -17,7 +17,7 @@ from edge_ser.audio import write_wav
 from edge_ser.bundle import write_bundle
 from edge_ser.corpora.manifest import Manifest
 from edge_ser.errors import InputError
-from edge_ser.evaluation import runs
+from edge_ser.evaluation import one_fold
 from edge_ser.evaluation.backends import BACKENDS
 from edge_ser.evaluation.trials import Trial, make_plan, report
 from edge_ser.spec import SystemSpec
@@ -56,8 +56,8 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[Manifest]:
         write_bundle(folder / "fold.edgeser", hearing_bundle(told))
         return folder / "fold.edgeser"
 
-    monkeypatch.setattr(runs, "train_fold", train_fold)
-    monkeypatch.setattr(runs, "KINDS", ("lr",))
+    monkeypatch.setattr(one_fold, "train_fold", train_fold)
+    monkeypatch.setattr(one_fold, "KINDS", ("lr",))
     return asked
 
 

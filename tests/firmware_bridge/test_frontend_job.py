@@ -17,7 +17,7 @@ from edge_ser.frontend.tables import make_tables
 from edge_ser.frontend.torture import random_specs
 from firmware_bridge.frontend_job import FrontendJob, read_results, write_jobs
 from firmware_bridge.host_process import HostProcess, run_process
-from firmware_bridge.programs import Program
+from firmware_bridge.programs import Program, run
 
 SOUND = np.random.default_rng(0).integers(-3000, 3000, 1000).astype(np.int16)
 JOB = FrontendJob(PLAIN, make_tables(PLAIN), (SOUND, SOUND[:100]), 160, 3)
@@ -219,3 +219,22 @@ def test_a_build_is_done_once_and_again_after_a_change(host: HostProcess, tmp_pa
         run_process(host.compiler.build(program, tmp_path), b"")
     with pytest.raises(CheckError, match="gcc: ended with status 1"):
         host.compiler.build(dataclasses.replace(program, c_flags=("-Werror", "-Dmain=")), tmp_path)
+
+
+def test_programs_share_the_objects_that_come_out_the_same(host: HostProcess, tmp_path: Path) -> None:
+    header, source = tmp_path / "size.h", tmp_path / "size.c"
+    source.write_text(
+        '#include "size.h"\n#include <stdio.h>\nint main(void) { printf("%d", SIZE); return 0; }\n'
+    )
+    objects = tmp_path / "objects"
+
+    def said(number: int, *flags: str) -> str:
+        header.write_text(f"#define SIZE {number}\n")
+        folder = tmp_path / "-".join([str(number), *flags])
+        flagged = ("-O1", f"-I{tmp_path}", *flags)
+        program = Program("size", (source,), flagged, watched=(header,), objects=objects)
+        return run([str(host.compiler.build(program, folder))], tmp_path, 10)
+
+    assert [said(1), said(1, "-DUNUSED=1"), len(list(objects.glob("*.o")))] == ["1", "1", 1]
+    # Another size, or another flag for the code, is another object.
+    assert [said(2), said(2, "-g"), len(list(objects.glob("*.o")))] == ["2", "2", 3]

@@ -158,13 +158,13 @@ def test_a_second_stream_begins_anew_and_says_so(program: Path, bundle: Bundle) 
     assert first != second  # another number, and the flag that audio was lost
 
 
-def test_thousands_of_messages_over_a_bad_line(bundle: Bundle, program: Path) -> None:
-    # tools/bench_link.py takes 100,000.
-    options = Options(messages=400, faults=0.1, way="tcp", seed=5, outages=1, speed=2000.0)
+def test_hundreds_of_messages_over_a_bad_line(bundle: Bundle, program: Path) -> None:
+    # tools/bench_link.py takes 100,000, with longer delays; most of this test would be waiting for them.
+    options = Options(120, faults=0.1, way="tcp", seed=5, outages=1, speed=2000.0, longest_delay_s=0.02)
     found = measure(program, bundle, options)
     assert found["wrong_accepted"] == 0
     assert found["records_lost_unreported"] == 0
-    assert found["messages"] >= 400
+    assert found["messages"] >= 120
     faults = found["faults"]
     assert isinstance(faults, dict)
     assert min(faults[kind] for kind in ("dropped", "flipped", "duplicated", "delayed", "inserted")) > 15

@@ -21,7 +21,7 @@ def torture_set(rate: int) -> dict[str, Samples]:
 
 @st.composite
 def frontend_specs(draw: st.DrawFn) -> FrontendSpec:
-    """Specs over the whole range that the rules of edge_ser/spec_file.py allow."""
+    """Specs over the whole range that the rules of edge_ser/spec_rules.py allow."""
     rate = draw(st.sampled_from([8000, 16_000]))
     window = draw(st.integers(10, 64))
     pcan = draw(st.booleans())

@@ -24,8 +24,8 @@ from edge_ser.quantization.system import quantize_system
 from edge_ser.runtime.interpreters import LiteRtNet, output_quantization
 from edge_ser.spec import Mixing, SystemSpec
 from edge_ser.spec_file import load_spec
+from edge_ser.training.float_system import FloatSystem
 from edge_ser.training.fusion import FloatHead
-from edge_ser.training.system import FloatSystem
 
 if TYPE_CHECKING:
     from conftest import ConvertedNet

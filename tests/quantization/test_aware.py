@@ -32,8 +32,9 @@ from edge_ser.quantization.fake_quant import (
 )
 from edge_ser.runtime.interpreters import LiteRtNet
 from edge_ser.runtime.tflm import TflmNet
-from edge_ser.spec import AugmentSpec, Mixing, QuantizationSpec, RecipeSpec
+from edge_ser.spec import Mixing, QuantizationSpec
 from edge_ser.spec_file import load_spec
+from edge_ser.spec_training import AugmentSpec, RecipeSpec
 from edge_ser.training.examples import Epochs, Example
 from edge_ser.training.loop import WEIGHTS, Validation, train_net
 

@@ -14,9 +14,11 @@ from edge_ser.audio import write_wav
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.manifest import Manifest, write_manifest
 from edge_ser.files import write_json
-from edge_ser.spec import AugmentSpec, RecipeSpec, SystemSpec, TeacherSpec
+from edge_ser.spec import SystemSpec
 from edge_ser.spec_file import load_spec
-from edge_ser.training.system import FloatSystem, train_system
+from edge_ser.spec_training import AugmentSpec, RecipeSpec, TeacherSpec
+from edge_ser.training.float_system import FloatSystem
+from edge_ser.training.system import train_system
 
 TINY = load_spec(Path(__file__).resolve().parents[2] / "models" / "tiny.toml")
 RECIPE = RecipeSpec(epochs=1, batch_size=4, augment=AugmentSpec(copies=0, mixup=0.0))

@@ -28,13 +28,15 @@ from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.networks.layers import conv, embed, relu, with_classifier
 from edge_ser.quantization.aware import train_aware
 from edge_ser.quantization.convert import convert_net
-from edge_ser.spec import AugmentSpec, FrontendSpec, LossSpec, QuantizationSpec, RecipeSpec
+from edge_ser.spec import FrontendSpec, QuantizationSpec
 from edge_ser.spec_file import load_spec, spec_from_dict
+from edge_ser.spec_training import AugmentSpec, LossSpec, RecipeSpec
 from edge_ser.training.affect import AffectTargets, affect_targets, octant_weight
 from edge_ser.training.examples import Epochs, Example, load_examples
+from edge_ser.training.float_system import load_system, weights_file
 from edge_ser.training.loop import CHECKPOINT, WEIGHTS, Validation, train_net
 from edge_ser.training.objective import make_loss, training_model
-from edge_ser.training.system import calibration_features, load_system, weights_file
+from edge_ser.training.prepared import calibration_features
 from edge_ser.training.vad import ccc_loss, load_vad_head, vad_report
 
 TINY = load_spec(Path(__file__).resolve().parents[2] / "models" / "tiny.toml")

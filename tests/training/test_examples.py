@@ -14,7 +14,8 @@ from edge_ser.corpora.clip import Clip
 from edge_ser.errors import InputError
 from edge_ser.frontend.net_input import NetInput
 from edge_ser.frontend.tables import make_tables
-from edge_ser.spec import AugmentSpec, FrontendSpec, RecipeSpec
+from edge_ser.spec import FrontendSpec
+from edge_ser.spec_training import AugmentSpec, RecipeSpec
 from edge_ser.training.examples import (
     Epochs,
     Example,

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from edge_ser.networks.layers import conv, embed, relu
-from edge_ser.spec import AugmentSpec, FrontendSpec, RecipeSpec
+from edge_ser.spec import FrontendSpec
+from edge_ser.spec_training import AugmentSpec, RecipeSpec
 from edge_ser.training.examples import Epochs, Example
 from edge_ser.training.loop import CHECKPOINT, LOG, WEIGHTS, Validation, train_net
 

@@ -10,7 +10,8 @@ import pytest
 from scipy.special import log_softmax
 
 from edge_ser.networks.layers import conv, embed, relu, with_classifier
-from edge_ser.spec import AugmentSpec, FrontendSpec, LossSpec, RecipeSpec
+from edge_ser.spec import FrontendSpec
+from edge_ser.spec_training import AugmentSpec, LossSpec, RecipeSpec
 from edge_ser.training.examples import Epochs, Example
 from edge_ser.training.loop import Validation, train_net
 from edge_ser.training.objective import ClassCentres, contrastive, make_loss, training_model

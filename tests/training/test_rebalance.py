@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from edge_ser.corpora.clip import Clip
 from edge_ser.errors import InputError
-from edge_ser.spec import AugmentSpec, RebalanceSpec, RecipeSpec
 from edge_ser.spec_file import load_spec
+from edge_ser.spec_training import AugmentSpec, RebalanceSpec, RecipeSpec
 from edge_ser.training.examples import Epochs, Example
 from edge_ser.training.first_pass import GeneralisedCrossEntropy, second_pass
 from edge_ser.training.rebalance import Rebalance, by_group, generalised_cross_entropy, rebalance

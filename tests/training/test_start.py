@@ -17,8 +17,9 @@ from edge_ser.frontend.tables import make_tables
 from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.networks.layers import with_classifier
 from edge_ser.npz import npz_bytes
-from edge_ser.spec import LossSpec, SystemSpec
+from edge_ser.spec import SystemSpec
 from edge_ser.spec_file import load_spec
+from edge_ser.spec_training import LossSpec
 from edge_ser.training.objective import training_model
 from edge_ser.training.start import read_start
 

@@ -17,12 +17,14 @@ from edge_ser.corpora.manifest import Manifest
 from edge_ser.quantization.aware import RANGES
 from edge_ser.quantization.system import quantize_system
 from edge_ser.runtime.interpreters import output_quantization
-from edge_ser.spec import AugmentSpec, QuantizationSpec, RecipeSpec, SystemSpec
+from edge_ser.spec import QuantizationSpec, SystemSpec
 from edge_ser.spec_file import load_spec
+from edge_ser.spec_training import AugmentSpec, RecipeSpec
 from edge_ser.training.crossfit import CONTROLS
 from edge_ser.training.examples import load_examples
+from edge_ser.training.float_system import load_system, ranges_file, weights_file
 from edge_ser.training.stages import result
-from edge_ser.training.system import load_system, ranges_file, train_system, weights_file
+from edge_ser.training.system import train_system
 
 TINY = load_spec(Path(__file__).resolve().parents[2] / "models" / "tiny.toml")
 RECIPE = RecipeSpec(epochs=1, batch_size=4, augment=AugmentSpec(copies=0, mixup=0.0))

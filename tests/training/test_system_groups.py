@@ -14,11 +14,13 @@ from edge_ser.audio import write_wav
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.manifest import Manifest
 from edge_ser.errors import InputError
-from edge_ser.spec import AugmentSpec, DecisionSpec, RebalanceSpec, RecipeSpec
+from edge_ser.spec import DecisionSpec
 from edge_ser.spec_file import load_spec
+from edge_ser.spec_training import AugmentSpec, RebalanceSpec, RecipeSpec
+from edge_ser.training.float_system import load_system
 from edge_ser.training.segments import cut_segments
 from edge_ser.training.stages import result
-from edge_ser.training.system import load_system, train_system
+from edge_ser.training.system import train_system
 
 TINY = load_spec(Path(__file__).resolve().parents[2] / "models" / "tiny.toml")
 RECIPE = RecipeSpec(epochs=1, batch_size=4, augment=AugmentSpec(copies=0, mixup=0.0))

@@ -17,7 +17,7 @@ from edge_ser.edgetpu.model_writer import ModelWriter
 from edge_ser.errors import InputError
 from edge_ser.frontend.net_input import NetInput
 from edge_ser.frontend.tables import make_tables
-from edge_ser.spec import TeacherKind, TeacherOutput, TeacherSpec
+from edge_ser.spec_training import TeacherKind, TeacherOutput, TeacherSpec
 from edge_ser.teacher_files import find_teachers
 from edge_ser.training.teachers import keep_said, kept_said, said_by
 

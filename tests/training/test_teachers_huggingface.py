@@ -13,7 +13,7 @@ from teacher_cases import SPEC, clips, manifest, taught
 
 from edge_ser.audio import read_audio
 from edge_ser.errors import InputError, MissingError
-from edge_ser.spec import TeacherSpec
+from edge_ser.spec_training import TeacherSpec
 from edge_ser.teacher_files import find_teachers
 from edge_ser.training.lessons import make_lessons
 from edge_ser.training.teachers import said_by

@@ -12,8 +12,9 @@ from scipy.special import log_softmax, softmax
 from teacher_cases import SPEC
 
 from edge_ser.errors import InputError
-from edge_ser.spec import AugmentSpec, FrontendSpec, LossSpec, RecipeSpec, TeacherSpec
+from edge_ser.spec import FrontendSpec
 from edge_ser.spec_file import spec_from_dict
+from edge_ser.spec_training import AugmentSpec, LossSpec, RecipeSpec, TeacherSpec
 from edge_ser.training.examples import Epochs, Example
 from edge_ser.training.lessons import (
     Lesson,

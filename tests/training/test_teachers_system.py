@@ -20,14 +20,15 @@ from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.networks.layers import conv, embed, with_classifier
 from edge_ser.npz import npz_bytes
 from edge_ser.provenance import told_corpora
-from edge_ser.spec import FrontendSpec, QuantizationSpec, SystemSpec, TeacherSpec
+from edge_ser.spec import FrontendSpec, QuantizationSpec, SystemSpec
+from edge_ser.spec_training import TeacherSpec
 from edge_ser.teacher_files import STAGE, find_teachers, in_fold, taught_corpora, told_teachers
 from edge_ser.training import stages
 from edge_ser.training.examples import Epochs, Example
+from edge_ser.training.float_system import FloatSystem, weights_file
 from edge_ser.training.lessons import Lesson, Lessons
 from edge_ser.training.loop import Validation, train_net
 from edge_ser.training.segments import cut_segments
-from edge_ser.training.system import FloatSystem, weights_file
 from edge_ser.training.teachers import said_by
 from edge_ser.training.teaching import Teaching
 

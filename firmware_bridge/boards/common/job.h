@@ -33,7 +33,8 @@ extern "C" {
 #endif
 
 enum {
-  JOB_OWN_TABLES = 1, /* flag of the job file */
+  JOB_OWN_TABLES = 1,        /* flag of the job file */
+  JOB_MAX_SAMPLES = 1 << 28, /* of one recording: what a 32-bit machine can address */
   JOB_MAX_FFT_SIZE = 1024,
   JOB_MAX_CHANNELS = 255
 };
@@ -74,8 +75,22 @@ typedef struct {
   uint32_t recordings;
 } Job;
 
+/* Both files of a program. */
+typedef struct {
+  FILE *in;
+  FILE *out;
+} JobFiles;
+
 /* Everything below ends the program, with a line on standard error, where a file is not what it should be. */
 void job_fail(const char *problem);
+
+/* Opens the files that the two arguments name; the job file starts with a magic of eight bytes, which is read. */
+JobFiles job_open(int argc, char **argv, const char *magic);
+/* Closes them; nothing may be left in the job file. */
+void job_close(JobFiles *files);
+
+/* Memory, also for no bytes; to be freed. */
+void *job_allocated(size_t bytes);
 
 void job_read_u8s(FILE *file, uint8_t *bytes, size_t count);
 uint32_t job_read_u32(FILE *file);

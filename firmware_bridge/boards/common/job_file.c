@@ -13,6 +13,42 @@ void job_fail(const char *problem) {
   exit(2);
 }
 
+JobFiles job_open(int argc, char **argv, const char *magic) {
+  if (argc != 3) {
+    job_fail("expected two arguments: the job file and the result file");
+  }
+  const JobFiles files = {fopen(argv[1], "rb"), fopen(argv[2], "wb")};
+  if (files.in == NULL || files.out == NULL) {
+    job_fail("the job file cannot be read, or the result file cannot be written");
+  }
+  /* Each call out of an emulated machine is slow. */
+  setvbuf(files.in, NULL, _IOFBF, 1 << 15);
+  setvbuf(files.out, NULL, _IOFBF, 1 << 15);
+  char found[8];
+  if (fread(found, 1, sizeof found, files.in) != sizeof found || memcmp(found, magic, sizeof found) != 0) {
+    job_fail("this is no job file of version 1");
+  }
+  return files;
+}
+
+void job_close(JobFiles *files) {
+  if (fgetc(files->in) != EOF) {
+    job_fail("the job file goes on after its end");
+  }
+  if (fclose(files->out) != 0) {
+    job_fail("the result file cannot be written");
+  }
+  fclose(files->in);
+}
+
+void *job_allocated(size_t bytes) {
+  void *memory = malloc(bytes > 0 ? bytes : 1);
+  if (memory == NULL) {
+    job_fail("not enough memory; feed the recording in chunks");
+  }
+  return memory;
+}
+
 void job_read_u8s(FILE *file, uint8_t *bytes, size_t count) {
   if (fread(bytes, 1, count, file) != count) {
     job_fail("the job file ends before its last job does");

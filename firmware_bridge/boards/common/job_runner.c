@@ -9,16 +9,6 @@
 #include "job.h"
 #include "net_input.h"
 
-enum { MAX_SAMPLES = 1 << 28 }; /* of one recording: what a 32-bit machine can address */
-
-static void *allocated(size_t bytes) {
-  void *memory = malloc(bytes > 0 ? bytes : 1);
-  if (memory == NULL) {
-    job_fail("not enough memory; feed the recording in chunks");
-  }
-  return memory;
-}
-
 static size_t frames_in(const EserFrontendTables *tables, size_t samples) {
   return samples < tables->window_samples ? 0 : (samples - tables->window_samples) / tables->step_samples + 1;
 }
@@ -27,12 +17,12 @@ static size_t frames_in(const EserFrontendTables *tables, size_t samples) {
 static void open_window(EserFeatureWindow *window, const Job *job) {
   const size_t capacity = job->net_input_frames + job->net_input_frames / 2u;
   const size_t channels = job->given.tables.channels;
-  eser_feature_window_init(window, allocated(capacity * channels), capacity, channels);
+  eser_feature_window_init(window, job_allocated(capacity * channels), capacity, channels);
 }
 
 static void write_net_input(FILE *out, const Job *job, const EserFeatureWindow *window) {
   const size_t size = (size_t)job->net_input_frames * window->channels;
-  uint8_t *input = allocated(size);
+  uint8_t *input = job_allocated(size);
   if (job->net_input_frames > 0 && eser_feature_window_copy(window, input, job->net_input_frames)) {
     job_write_u32(out, job->net_input_frames);
     job_write_bytes(out, input, size);
@@ -45,11 +35,11 @@ static void write_net_input(FILE *out, const Job *job, const EserFeatureWindow *
 static void run_recording(FILE *in, FILE *out, const Job *job, Engine *engine) {
   const EserFrontendTables *tables = &job->given.tables;
   const size_t samples = job_read_u32(in), frames = frames_in(tables, samples);
-  if (samples > MAX_SAMPLES) {
+  if (samples > JOB_MAX_SAMPLES) {
     job_fail("a recording is too long");
   }
   const size_t chunk = job->chunk_samples == 0 || job->chunk_samples > samples ? samples : job->chunk_samples;
-  int16_t *pending = allocated(chunk * sizeof *pending);
+  int16_t *pending = job_allocated(chunk * sizeof *pending);
   EserFeatureWindow window;
   open_window(&window, job);
   engine_reset(engine);
@@ -63,7 +53,7 @@ static void run_recording(FILE *in, FILE *out, const Job *job, Engine *engine) {
     job_read_i16s(in, pending, count);
     const size_t due = engine_frames(engine, count);
     /* Just what is due, so that a memory checker sees what is written beyond it. */
-    uint16_t *features = allocated(due * tables->channels * sizeof *features);
+    uint16_t *features = job_allocated(due * tables->channels * sizeof *features);
     counter_start();
     const size_t given = engine_feed(engine, pending, count, features);
     const uint32_t spent = counter_stop();
@@ -102,21 +92,8 @@ static void run_job(FILE *in, FILE *out, Job *job, int own_tables) {
 
 int main(int argc, char **argv) {
   static Job job;
-  if (argc != 3) {
-    job_fail("expected two arguments: the job file and the result file");
-  }
-  FILE *in = fopen(argv[1], "rb");
-  FILE *out = fopen(argv[2], "wb");
-  if (in == NULL || out == NULL) {
-    job_fail("the job file cannot be read, or the result file cannot be written");
-  }
-  /* Each call out of an emulated machine is slow. */
-  setvbuf(in, NULL, _IOFBF, 1 << 15);
-  setvbuf(out, NULL, _IOFBF, 1 << 15);
-  char magic[8];
-  if (fread(magic, 1, sizeof magic, in) != sizeof magic || memcmp(magic, "ESERJOB1", sizeof magic) != 0) {
-    job_fail("this is no job file of version 1");
-  }
+  JobFiles files = job_open(argc, argv, "ESERJOB1");
+  FILE *in = files.in, *out = files.out;
   const uint32_t flags = job_read_u32(in), jobs = job_read_u32(in);
   if (flags > JOB_OWN_TABLES) {
     job_fail("the job file has flags that this program does not know");
@@ -128,12 +105,6 @@ int main(int argc, char **argv) {
   for (uint32_t i = 0; i < jobs; ++i) {
     run_job(in, out, &job, (flags & JOB_OWN_TABLES) != 0);
   }
-  if (fgetc(in) != EOF) {
-    job_fail("the job file goes on after its last job");
-  }
-  if (fclose(out) != 0) {
-    job_fail("the result file cannot be written");
-  }
-  fclose(in);
+  job_close(&files);
   return 0;
 }

@@ -16,11 +16,7 @@
 #include "job.h"
 #include "system_memory.h"
 
-enum {
-  MAX_SAMPLES = 1 << 28, /* of one recording: what a 32-bit machine can address */
-  MAX_EMBEDDINGS = 1 << 24,
-  STAGES = 4
-};
+enum { MAX_EMBEDDINGS = 1 << 24, STAGES = 4 };
 typedef enum { SAMPLES, NET_INPUTS, EMBEDDINGS, RECORDS } Stage;
 
 static uint64_t instructions[STAGES];
@@ -30,14 +26,6 @@ static void add_count(Stage stage) {
   const uint32_t spent = counter_stop();
   counted = counted && spent != COUNTER_UNKNOWN;
   instructions[stage] += spent;
-}
-
-static void *allocated(size_t bytes) {
-  void *memory = malloc(bytes > 0 ? bytes : 1);
-  if (memory == NULL) {
-    job_fail("not enough memory; feed the recording in chunks");
-  }
-  return memory;
 }
 
 /* The embeddings of a recording, and how many bytes of them were taken. */
@@ -53,7 +41,7 @@ static void run_net(FILE *out, EserListener *listener, EserDue due, Embeddings *
   const size_t size = due == ESER_KEYWORD ? keyword : system->fusion.inputs - keyword;
   const size_t bytes = eser_listener_input_bytes(listener);
   /* Just what is due, so that a memory checker sees what is written beyond it. */
-  uint8_t *input = allocated(bytes);
+  uint8_t *input = job_allocated(bytes);
   counter_start();
   eser_listener_fill(listener, input);
   add_count(NET_INPUTS);
@@ -64,7 +52,7 @@ static void run_net(FILE *out, EserListener *listener, EserDue due, Embeddings *
   if (size > embeddings->count - embeddings->taken) {
     job_fail("more embeddings are asked for than the job file holds");
   }
-  uint8_t *embedding = allocated(size);
+  uint8_t *embedding = job_allocated(size);
   memcpy(embedding, embeddings->bytes + embeddings->taken, size);
   embeddings->taken += size;
   counter_start();
@@ -112,14 +100,14 @@ static void run_recording(FILE *in, FILE *out, uint32_t chunk_samples) {
   if (embeddings.count > MAX_EMBEDDINGS) {
     job_fail("a recording has too many embeddings");
   }
-  embeddings.bytes = allocated(embeddings.count);
+  embeddings.bytes = job_allocated(embeddings.count);
   job_read_u8s(in, embeddings.bytes, embeddings.count);
   const size_t samples = job_read_u32(in);
-  if (samples > MAX_SAMPLES) {
+  if (samples > JOB_MAX_SAMPLES) {
     job_fail("a recording is too long");
   }
   const size_t chunk = chunk_samples == 0 || chunk_samples > samples ? samples : chunk_samples;
-  int16_t *pending = allocated(chunk * sizeof *pending);
+  int16_t *pending = job_allocated(chunk * sizeof *pending);
   memset(instructions, 0, sizeof instructions);
   counted = 1;
   for (size_t left = samples; left > 0;) {
@@ -141,22 +129,8 @@ static void run_recording(FILE *in, FILE *out, uint32_t chunk_samples) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) {
-    job_fail("expected two arguments: the job file and the result file");
-  }
-  FILE *in = fopen(argv[1], "rb");
-  FILE *out = fopen(argv[2], "wb");
-  if (in == NULL || out == NULL) {
-    job_fail("the job file cannot be read, or the result file cannot be written");
-  }
-  /* Each call out of an emulated machine is slow. */
-  setvbuf(in, NULL, _IOFBF, 1 << 15);
-  setvbuf(out, NULL, _IOFBF, 1 << 15);
-  uint8_t magic[8];
-  job_read_u8s(in, magic, sizeof magic);
-  if (memcmp(magic, "ESERSTJ1", sizeof magic) != 0) {
-    job_fail("this is no job file of version 1");
-  }
+  JobFiles files = job_open(argc, argv, "ESERSTJ1");
+  FILE *in = files.in, *out = files.out;
   const uint32_t chunk_samples = job_read_u32(in), recordings = job_read_u32(in);
   job_write_bytes(out, "ESERSTR1", 8);
   job_write_u32(out, (uint32_t)system_memory_bytes());
@@ -165,12 +139,6 @@ int main(int argc, char **argv) {
   for (uint32_t recording = 0; recording < recordings; ++recording) {
     run_recording(in, out, chunk_samples);
   }
-  if (fgetc(in) != EOF) {
-    job_fail("the job file goes on after its last recording");
-  }
-  if (fclose(out) != 0) {
-    job_fail("the result file cannot be written");
-  }
-  fclose(in);
+  job_close(&files);
   return 0;
 }
