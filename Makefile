@@ -185,7 +185,7 @@ docs: $(DEV_READY)
 # Every extra, newest versions that pyproject.toml allows, in an environment of its own.
 constraints:
 	rm -rf $(BUILD)/constraints && $(PYTHON) -m venv $(BUILD)/constraints
-	$(BUILD)/constraints/bin/pip install --quiet --disable-pip-version-check '.[train,plot,mic,board,micro,dev]'
+	$(BUILD)/constraints/bin/pip install --quiet --disable-pip-version-check '.[train,plot,mic,board,micro,docs,dev]'
 	{ sed -n '/^#/p' constraints.txt; $(BUILD)/constraints/bin/pip freeze --exclude edge-ser | sort -f; } > constraints.part
 	mv constraints.part constraints.txt
 
