@@ -30,6 +30,8 @@ COMMANDS = (
     ("classify",),
     ("report",),
     ("listen",),
+    ("explain",),
+    ("init",),
     ("doctor",),
 )
 
