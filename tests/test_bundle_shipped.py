@@ -29,8 +29,8 @@ MAY_SHIP = {"crema-d", "speech-commands", "librispeech", "musan", "esc-10"}
 def test_it_is_part_of_the_package() -> None:
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
     package = Path(bundle_shipped.__file__).parent
-    (pattern,) = project["tool"]["setuptools"]["package-data"]["edge_ser"]
-    assert SHIPPED.relative_to(package).match(pattern)
+    patterns = project["tool"]["setuptools"]["package-data"]["edge_ser"]
+    assert any(SHIPPED.relative_to(package).match(pattern) for pattern in patterns)
 
 
 def test_without_one_it_is_said_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -75,7 +75,9 @@ def test_the_link_in_models_leads_to_it(shipped: Bundle) -> None:
 
 def test_everything_that_taught_it_may_ship(shipped: Bundle) -> None:
     check_shippable([entry["name"] for _, entry in corpora_of(shipped)])
-    assert all(teacher["corpora"] for teacher in shipped.provenance.get("teachers", []))
+    for teacher in shipped.provenance.get("teachers", []):
+        # A teacher from elsewhere: whoever shipped named the licences that let what it taught be passed on.
+        assert teacher["corpora"] or shipped.provenance["teacher_licence"]
 
 
 def test_it_names_no_folder_of_anybodys_machine(shipped: Bundle) -> None:

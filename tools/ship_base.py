@@ -78,6 +78,7 @@ def main() -> None:
         if chosen.teacher_licence:
             told = {**bundle.provenance, "teacher_licence": chosen.teacher_licence}
             bundle = replace(bundle, provenance=told, manifest=b"")
+            bundle = bundle.with_members({CARD: model_card(bundle).encode()})
             write_bundle(trained, bundle)
         records = {
             name: _evaluate(trained, name, root)
