@@ -117,7 +117,11 @@ def test_a_corpus_of_ones_own(tmp_path: Path) -> None:
     printer = tmp_path / "made" / "print.mk"
     printer.write_text("include mine.mk\nprint:\n\t@printf '%s' $(MINE_ROOT)\n")
     done = subprocess.run(
-        ["make", "-f", "print.mk", "print"], cwd=tmp_path / "made", capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "-f", "print.mk", "print"],
+        cwd=tmp_path / "made",
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout == str(root)
 

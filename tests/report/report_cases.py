@@ -170,7 +170,9 @@ def recording(path: Path, seconds: float = 2.0) -> Path:
 def poisoned(path: Path) -> Path:
     """The shipped bundle with markup in every text that a stranger may choose."""
     bundle = read_bundle(SHIPPED)
-    emotions = {**bundle.provenance["corpora"]["emotions"], "licence": POISON, "protocol": POISON}
+    entries = bundle.provenance["corpora"]["emotions"]
+    entry = entries[0] if isinstance(entries, list) else entries
+    emotions = {**entry, "licence": POISON, "protocol": POISON}
     told = {
         **bundle.provenance,
         "corpora": {"emotions": emotions},
