@@ -84,7 +84,7 @@ _LIMITS = """\
 - What counts is the int8 files; the float nets beside them are for comparison and for training on."""
 
 _INT8 = "litert"
-_ROWS = {
+PREDICTORS = {
     "float": "float",
     _INT8: "int8, what ships",
     "tflm": "int8, TFLM",
@@ -92,6 +92,7 @@ _ROWS = {
     "mlp": "hand-crafted features, perceptron",
     "constant": "constant predictor",
 }
+"""How a row of scores is called, in the card and in the report."""
 
 
 def model_card(bundle: Bundle) -> str:
@@ -270,7 +271,7 @@ def _predictors(rows: Mapping[str, Any], spread: Mapping[str, Any]) -> list[tupl
         low, high = row["interval"]
         cells = [_with_sd(row, spread.get(name, {}), key) for key in ("uar", "macro_f1", "accuracy")]
         lines.append(
-            (_ROWS.get(name, name), f"{cells[0]} ({100 * low:.1f}–{100 * high:.1f})", cells[1], cells[2])
+            (PREDICTORS.get(name, name), f"{cells[0]} ({100 * low:.1f}–{100 * high:.1f})", cells[1], cells[2])
         )
     return lines
 

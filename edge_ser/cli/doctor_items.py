@@ -184,7 +184,7 @@ def _voices() -> Item:
         return Item(name, False, "", purpose, "pip install 'edge-ser[train]'", group="edge-ser")
     script = (
         "import espeakng_loader, pathlib; data = pathlib.Path(espeakng_loader.get_data_path()); "
-        "assert pathlib.Path(espeakng_loader.get_library_path()).is_file(); "
+        "pathlib.Path(espeakng_loader.get_library_path()).open('rb').close(); "
         "print(len(list((data / 'voices' / '!v').iterdir())))"
     )
     told = ask_child(script)

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from edge_ser.report.scores import CONSTANT, FLOAT, SHIPPED, Row, Scored, Spread
+from edge_ser.bundle_card import PREDICTORS
+from edge_ser.report.scores import CONSTANT, SHIPPED, Row, Scored, Spread
 
 NONE = "–"
-
-_PREDICTORS: Mapping[str, str] = {
-    SHIPPED: "int8, what ships",
-    FLOAT: "float",
-    "tflm": "int8, TensorFlow Lite Micro",
-    "lr": "hand-crafted features, logistic regression",
-    "mlp": "hand-crafted features, perceptron",
-}
 
 _SHORT: Mapping[str, str] = {SHIPPED: "int8 (LiteRT)", "tflm": "int8 (TFLM)"}
 
@@ -125,7 +118,7 @@ def predictor(name: str, row: Row) -> str:
     """What a row of a table of scores is called."""
     if name == CONSTANT:
         return "constant predictor" if row.label is None else f"constant predictor: always {row.label}"
-    return _PREDICTORS.get(name, name)
+    return PREDICTORS.get(name, name)
 
 
 def pair(names: str) -> str:
