@@ -88,7 +88,7 @@ def test_what_is_kept_is_the_classifier_alone() -> None:
 
 
 RECIPE = RecipeSpec(
-    epochs=6,
+    epochs=12,
     batch_size=8,
     learning_rate=2e-2,
     loss=LossSpec(focal=1.0, centre=1e-3, contrastive=0.3),
