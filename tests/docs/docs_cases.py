@@ -1,20 +1,23 @@
 """The code blocks of README.md and docs/, and how a command line is held against what it would call.
 
 The convention, also told in docs/docs-own.md: a block marked ``sh`` is run, line by line, and each line must end with 0
-or with the code that its comment names (``# exit 1``). One that needs what a test machine lacks has the line
-``<!-- needs: a board -->`` above it; its commands are then only held against the command line, the Makefile and the
-tools. Blocks marked ``python`` are run, page by page; those marked ``toml`` are parts of a spec unless
-``<!-- not a spec -->`` stands above them.
+or with the code that its comment names (``# exit 1``). One that needs more has the line ``<!-- needs: EMO-DB -->``
+above it: what :data:`AVAILABLE` can find is looked for, and the block run where it is there. What it cannot find, a
+board say, leaves a block that is only held against the command line, the Makefile and the tools. Blocks marked
+``python`` are run, page by page; those marked ``toml`` are parts of a spec unless ``<!-- not a spec -->`` stands above
+them.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -26,6 +29,16 @@ LANGUAGES = ("csv", "json", "make", "python", "sh", "text", "toml", "yaml")
 NOT_A_SPEC = "not a spec"
 WRITTEN = {REPOSITORY / "docs" / "results.md": "the corpora and trainings of hours"}
 """Pages that a command writes, and what their blocks need."""
+
+CORPORA = ("CREMA-D", "EMO-DB")
+"""Corpora of real speech that a block may need; tests find them by the fixture ``shared_data``."""
+
+AVAILABLE: Mapping[str, Callable[[], bool]] = {
+    "gcc": lambda: shutil.which("gcc") is not None,
+    "an ARM compiler and QEMU": lambda: all(map(shutil.which, ("arm-none-eabi-gcc", "qemu-system-arm"))),
+    "the extra train": lambda: importlib.util.find_spec("tensorflow") is not None,
+}
+"""What a block may need, and whether this machine has it."""
 
 _FENCE = re.compile(r"^( *)```(.*)$")
 _MARK = re.compile(r"^\s*<!-- (?:needs: )?(.+?) -->\s*$")

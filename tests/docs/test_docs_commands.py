@@ -10,12 +10,15 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 from docs_cases import (
+    AVAILABLE,
+    CORPORA,
     LANGUAGES,
     NOT_A_SPEC,
     PAGES,
@@ -50,6 +53,12 @@ def _runs(block: Block) -> bool:
 
 
 RUN = [page for page in PAGES if any(map(_runs, blocks(page)))]
+WITH_NEEDS = [
+    block
+    for page in PAGES
+    for block in blocks(page)
+    if block.language == "sh" and block.mark in (*AVAILABLE, *CORPORA)
+]
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +125,19 @@ def test_every_block_says_what_it_is(page: Path) -> None:
 def test_the_commands_of_a_page_run(page: Path, sandbox: Path) -> None:
     for block in filter(_runs, blocks(page)):
         _run(["bash", "-c", script(block)], sandbox)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", WITH_NEEDS, ids=lambda block: f"{page_name(block.page)}-{block.line}")
+def test_blocks_with_needs_run_where_these_are(
+    block: Block, sandbox: Path, shared_data: Callable[[str], Path]
+) -> None:
+    if block.mark in CORPORA:
+        (sandbox / "path" / "to").mkdir(parents=True)
+        (sandbox / "path" / "to" / block.mark).symlink_to(shared_data(block.mark))
+    elif not AVAILABLE[block.mark]():
+        pytest.skip(f"{block.place} needs {block.mark}")
+    _run(["bash", "-c", script(block)], sandbox)
 
 
 @pytest.mark.parametrize("page", _with("sh"), ids=page_name)
