@@ -126,6 +126,29 @@ def read_json(path: Path) -> dict[str, Any]:
     return parse_json_object(data, str(path))
 
 
+def read_limited(path: Path, expected: str, limit: int = 64 * 2**20) -> bytes:
+    """The bytes of a file that somebody named.
+
+    Args:
+        path: where it is.
+        expected: what to say in an error, e.g. ``"expected a file that edge-ser bench wrote"``.
+        limit: the most bytes that it may have; every run of a long bench is a few megabytes.
+
+    Raises:
+        InputError: it cannot be read, or has more.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        message = f"{path}: cannot be read ({reason(error)}); {expected}"
+        raise InputError(message) from None
+    if len(data) > limit:
+        message = f"{path}: over {limit} bytes; {expected}"
+        raise InputError(message)
+    return data
+
+
 def parse_json_object(data: bytes, source: str) -> dict[str, Any]:
     """The JSON object in ``data``.
 

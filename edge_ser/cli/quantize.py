@@ -39,6 +39,7 @@ def quantize(
 
     from edge_ser.bundle import Bundle, write_bundle
     from edge_ser.bundle_card import CARD, model_card
+    from edge_ser.bundle_curves import curve_members, read_curves
     from edge_ser.bundle_float import float_members, weights_members
     from edge_ser.corpora.manifest import read_manifest
     from edge_ser.errors import InputError
@@ -97,6 +98,7 @@ def quantize(
         **golden_members(pipeline, next(pipeline.segments([_samples(emotions, spec)])).samples),
         "reports/train.json": json_bytes({key: value for key, value in trained.items() if key != "spec"}),
         "reports/quantize.json": json_bytes(report),
+        **curve_members(read_curves(folder)),
     }
     target = output or folder / f"{spec.name}.edgeser"
     with progress("neutral speech of the training", len(chosen_clips(emotions.train))) as advance:

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_ser.bundle_curves import LOG
 from edge_ser.errors import InputError
 from edge_ser.files import read_json, replacing, write_json
 from edge_ser.networks.layers import with_classifier
@@ -28,7 +29,7 @@ from edge_ser.quantization.fake_quant import (
 )
 from edge_ser.spec import QuantizationSpec
 from edge_ser.training.examples import Epochs
-from edge_ser.training.loop import LOG, WEIGHTS
+from edge_ser.training.loop import WEIGHTS
 from edge_ser.training.objective import classifier_of, make_loss, make_optimizer, training_model
 from edge_ser.training.vad import restore_vad_head, save_vad_head
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge_ser.bench.result import BenchResult
+from edge_ser.bundle_curves import Curve
 from edge_ser.edgetpu.budget import BudgetItem
 from edge_ser.edgetpu.interval import Interval
 from edge_ser.edgetpu.rules import CheckReport
 from edge_ser.report.ablations import Ablation
-from edge_ser.report.curves import Curve
 from edge_ser.report.examples import Example
 from edge_ser.report.scores import Scored
 
@@ -227,7 +227,8 @@ class Report:
         layers: int8 error by tensor, as quantisation measured it.
         ablations: recipes side by side.
         curves: of the training, one for each stage.
-        curves_from: ``"same"`` where the folder is this bundle's training, ``"other"`` where not, ``""`` without one.
+        curves_from: ``"same"`` where the folder is this bundle's training, ``"other"`` where not, ``""`` where
+            the bundle's own are shown.
         examples: recordings, decided and explained.
         versions: of the packages that made the bundle.
         members: (name, bytes, SHA-256) of everything in the bundle.

@@ -15,6 +15,7 @@ from edge_ser.bench.machine import is_busy
 from edge_ser.bench.result import parse_result
 from edge_ser.bundle import Bundle, read_bundle
 from edge_ser.bundle_card import CARD, model_card
+from edge_ser.bundle_curves import curves_of, is_training_of, read_curves
 from edge_ser.bundle_shipped import corpora_of
 from edge_ser.edgetpu.budget import MICRO, budget, decision, nets
 from edge_ser.edgetpu.compilers import LATEST, compiler_named
@@ -23,7 +24,7 @@ from edge_ser.edgetpu.rules import check_model
 from edge_ser.edgetpu.targets import target_named
 from edge_ser.edgetpu.tflm_ops import board_refusals
 from edge_ser.errors import InputError
-from edge_ser.files import parse_json_object, sha256_hex
+from edge_ser.files import parse_json_object, read_limited, sha256_hex
 from edge_ser.report.ablations import ablations
 from edge_ser.report.contents import (
     CardPart,
@@ -39,10 +40,9 @@ from edge_ser.report.contents import (
     Report,
     SourceFile,
 )
-from edge_ser.report.curves import is_training_of, read_curves
 from edge_ser.report.examples import Example, read_example
 from edge_ser.report.scores import Exam, Trial, builds_of, bundle_scores, of_record, parse_record
-from edge_ser.report.sources import Sources, read_file
+from edge_ser.report.sources import Sources
 from edge_ser.runtime.golden import TOLERANCE, golden_differences
 from edge_ser.runtime.pipeline import Pipeline, load_pipeline
 
@@ -73,7 +73,7 @@ def gather(path: Path, sources: Sources) -> Report:
     given = [one for name, record in read for one in of_record(record, name, builds)]
     parity = None if sources.parity is None else _parity(sources.parity, files)
     training = sources.training
-    curves = () if training is None else read_curves(training)
+    curves = curves_of(bundle) if training is None else read_curves(training)
     same = training is not None and is_training_of(training, bundle)
     examples = tuple(_example(place, bundle, pipeline, files) for place in sources.examples)
     return Report(
@@ -171,7 +171,7 @@ def _mapping(bundle: Bundle, place: Path | None) -> tuple[OpTable | None, tuple[
     """As ``edge-ser check`` says it; answers of the person's own compiler win."""
     table = None
     if place is not None:
-        table = parse_table(read_file(place, "expected what edge-ser doctor --probe stored"), str(place))
+        table = parse_table(read_limited(place, "expected what edge-ser doctor --probe stored"), str(place))
     compiler = LATEST if table is None else compiler_named(table.compiler)
     found = []
     for name, model in nets(bundle).items():
@@ -268,6 +268,6 @@ def _example(place: Path, bundle: Bundle, pipeline: Pipeline, files: list[Source
 
 
 def _read(place: Path, kind: str, expected: str, files: list[SourceFile]) -> bytes:
-    data = read_file(place, expected)
+    data = read_limited(place, expected)
     files.append(SourceFile(kind, place.name, sha256_hex(data)))
     return data

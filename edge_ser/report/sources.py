@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_ser.errors import InputError
-from edge_ser.files import reason
-
-MOST_BYTES = 64 * 2**20
-"""Of one file; every run of a long bench is a few megabytes."""
 
 MOST_FILES = 64
 """Of one kind: more would be no page that anybody reads."""
@@ -49,26 +45,3 @@ class Sources:
             if len(files) > MOST_FILES:
                 message = f"{option}: {len(files)} files; expected at most {MOST_FILES}: choose the ones that matter"
                 raise InputError(message)
-
-
-def read_file(path: Path, expected: str, limit: int = MOST_BYTES) -> bytes:
-    """The bytes of a file.
-
-    Args:
-        path: where it is.
-        expected: what to say in an error, e.g. ``"expected a file that edge-ser bench wrote"``.
-        limit: the most bytes that it may have.
-
-    Raises:
-        InputError: it cannot be read, or has more.
-    """
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        message = f"{path}: cannot be read ({reason(error)}); {expected}"
-        raise InputError(message) from None
-    if len(data) > limit:
-        message = f"{path}: over {limit} bytes; {expected}"
-        raise InputError(message)
-    return data

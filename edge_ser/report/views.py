@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_ser.bundle_curves import Curve
 from edge_ser.edgetpu.interval import Interval
 from edge_ser.edgetpu.rules import OpVerdict
 from edge_ser.report.contents import Estimated, LayerError, Measured, NetMapping, Report
-from edge_ser.report.curves import Curve
 from edge_ser.report.scores import FLOAT, SHIPPED, Row, Scored
 
 WORST_LAYERS = 6

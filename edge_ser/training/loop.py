@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 
+from edge_ser.bundle_curves import LOG
 from edge_ser.files import replacing
 from edge_ser.spec_training import RecipeSpec
 from edge_ser.training.examples import Epochs
@@ -22,7 +23,6 @@ from edge_ser.training.vad import save_vad_head
 
 CHECKPOINT = "checkpoint.keras"
 WEIGHTS = "weights.weights.h5"
-LOG = "log.jsonl"
 
 
 @dataclass(frozen=True)

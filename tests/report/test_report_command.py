@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from report_cases import bench, exam, parity, recording, row, training, trial, written
 
 from edge_ser.bundle import read_bundle
+from edge_ser.bundle_curves import is_training_of, read_curves
 from edge_ser.bundle_shipped import SHIPPED
 from edge_ser.cli.main import main
 from edge_ser.errors import InputError
 from edge_ser.report.contents import Report
-from edge_ser.report.curves import is_training_of, read_curves
 from edge_ser.report.markdown import markdown_report, plain
 from edge_ser.report.sources import MOST_FILES, Sources
 

@@ -14,6 +14,7 @@ import pytest
 from report_cases import POISON, bench, exam, poisoned, recording, row, training, trial, written
 
 from edge_ser.bundle import read_bundle, write_bundle
+from edge_ser.bundle_curves import Curve, Epoch, curve_members
 from edge_ser.bundle_shipped import SHIPPED
 from edge_ser.errors import InputError
 from edge_ser.report.contents import Report
@@ -241,7 +242,6 @@ def test_what_is_absent_is_named_with_what_makes_it(bare: Report) -> None:
     for words in (
         "edge-ser bench base.edgeser",
         "edge-ser parity --json",
-        "--training FOLDER",
         "--example FILE",
     ):
         assert words in text
@@ -260,8 +260,23 @@ def test_a_page_without_scores_or_card_names_their_commands(tmp_path: Path) -> N
     words = parse(html_page(found)).words()
     assert "edge-ser evaluate made.edgeser --corpus NAME" in words
     assert "holds no model card" in words
+    assert "--training FOLDER" in words
     assert "holds no golden vectors" in words
     assert "Report of" in markdown_report(found)
+
+
+def test_curves_come_from_the_bundle_and_a_named_folder_goes_before(tmp_path: Path) -> None:
+    folder = training(tmp_path / "trained", epochs=4)
+    own = (Curve("acoustic", (Epoch(1, 1.5, 0.25), Epoch(2, 1.25, 0.5))),)
+    write_bundle(tmp_path / "made.edgeser", read_bundle(SHIPPED).with_members(curve_members(own)))
+    found = gather(tmp_path / "made.edgeser", Sources())
+    assert found.curves == own
+    assert (
+        "acoustic, loss on the training clips: 1.50 in epoch 1, 1.25 in epoch 2" in html_page(found).decode()
+    )
+    named = gather(tmp_path / "made.edgeser", Sources(training=folder))
+    assert [len(curve.epochs) for curve in named.curves] == [4, 4]
+    assert named.curves_from == "other"
 
 
 def test_markup_in_a_bundle_or_a_file_stays_text(tmp_path: Path) -> None:

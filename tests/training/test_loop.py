@@ -10,11 +10,12 @@ import keras
 import numpy as np
 import pytest
 
+from edge_ser.bundle_curves import LOG
 from edge_ser.networks.layers import conv, embed, relu
 from edge_ser.spec import FrontendSpec
 from edge_ser.spec_training import AugmentSpec, RecipeSpec
 from edge_ser.training.examples import Epochs, Example
-from edge_ser.training.loop import CHECKPOINT, LOG, WEIGHTS, Validation, train_net
+from edge_ser.training.loop import CHECKPOINT, WEIGHTS, Validation, train_net
 
 RECIPE = RecipeSpec(
     epochs=8,

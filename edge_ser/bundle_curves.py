@@ -1,9 +1,9 @@
-"""Training curves, from the logs that `edge-ser train` leaves in its folder."""
+"""Training curves: the logs that `edge-ser train` leaves in its folder, and what a bundle keeps of them."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,11 +11,13 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from edge_ser.bundle import Bundle
 from edge_ser.errors import InputError
-from edge_ser.files import parse_json_object, reason
-from edge_ser.report.sources import read_file
+from edge_ser.files import json_bytes, parse_json_object, read_limited, reason
 
 LOG = "log.jsonl"
-"""Name of a stage's log below the training folder, as :mod:`edge_ser.training.loop` writes it."""
+"""Name of a stage's log below the training folder; :mod:`edge_ser.training.loop` writes it."""
+
+REPORT = "curves"
+"""Name of the report; the member is ``reports/curves.json``: by stage, its epochs."""
 
 _MOST_BYTES = 4 * 2**20
 _MOST_STAGES = 32
@@ -47,6 +49,12 @@ class Curve:
 
 
 _LINE = TypeAdapter(Epoch)
+_STAGES = TypeAdapter(
+    Annotated[
+        dict[str, Annotated[tuple[Epoch, ...], Field(min_length=1, max_length=_MOST_EPOCHS)]],
+        Field(max_length=_MOST_STAGES),
+    ]
+)
 
 
 def read_curves(folder: Path) -> tuple[Curve, ...]:
@@ -70,6 +78,31 @@ def read_curves(folder: Path) -> tuple[Curve, ...]:
     return tuple(Curve(log.parent.name, _epochs(log)) for log in logs)
 
 
+def curve_members(curves: tuple[Curve, ...]) -> dict[str, bytes]:
+    """The curves as a member of a bundle; none where there are none."""
+    stages = {curve.stage: [asdict(epoch) for epoch in curve.epochs] for curve in curves}
+    return {f"reports/{REPORT}.json": json_bytes(stages)} if stages else {}
+
+
+def curves_of(bundle: Bundle) -> tuple[Curve, ...]:
+    """The curves that a bundle carries; none in one from before bundles carried them.
+
+    Raises:
+        InputError: they are not as edge-ser writes them.
+    """
+    told = bundle.report(REPORT)
+    if told is None:
+        return ()
+    try:
+        stages = _STAGES.validate_python(told)
+    except ValidationError:
+        message = (
+            f"bundle {bundle.spec.name}: reports/{REPORT}.json is not as edge-ser writes it; quantize again"
+        )
+        raise InputError(message) from None
+    return tuple(Curve(stage, epochs) for stage, epochs in stages.items())
+
+
 def is_training_of(folder: Path, bundle: Bundle) -> bool:
     """Whether the folder's training is the one that the bundle says it comes from.
 
@@ -80,14 +113,14 @@ def is_training_of(folder: Path, bundle: Bundle) -> bool:
     place = folder / "train.json"
     if told is None or not place.is_file():
         return False
-    found: dict[str, Any] = parse_json_object(read_file(place, _EXPECTED, _MOST_BYTES), str(place))
+    found: dict[str, Any] = parse_json_object(read_limited(place, _EXPECTED, _MOST_BYTES), str(place))
     # What quantize keeps of it; the spec stands in the bundle's manifest.
     return {key: value for key, value in found.items() if key != "spec"} == told
 
 
 def _epochs(log: Path) -> tuple[Epoch, ...]:
     found: list[Epoch] = []
-    for number, line in enumerate(read_file(log, _EXPECTED, _MOST_BYTES).splitlines(), start=1):
+    for number, line in enumerate(read_limited(log, _EXPECTED, _MOST_BYTES).splitlines(), start=1):
         try:
             found.append(_LINE.validate_python(json.loads(line)))
         except (ValidationError, ValueError, RecursionError):
