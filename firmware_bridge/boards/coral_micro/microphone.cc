@@ -15,8 +15,13 @@ constexpr size_t kDmaMs = 20;
 constexpr size_t kSampleRateHz = 16000;
 // The microphone settles first (examples/classify_speech of the SDK drops as much).
 constexpr uint32_t kSettleSamples = kSampleRateHz * 150 / 1000;
-// Two seconds, a power of two: longer than both nets take on the M7, so that a decision costs no sound.
+// A power of two, and longer than both nets take, so that a decision costs no sound: the Edge TPU needs milliseconds,
+// the M7 may need over a second.
+#ifdef CPU_FALLBACK
 constexpr uint32_t kRingSamples = 32768;
+#else
+constexpr uint32_t kRingSamples = 16384;
+#endif
 
 // The driver's interrupt writes these by DMA past the data cache, so they stay in the M7's tightly coupled memory.
 coralmicro::AudioDriverBuffers<kDmaBuffers, kDmaBuffers * kDmaMs * kSampleRateHz / 1000> dma_buffers;
