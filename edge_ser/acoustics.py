@@ -60,7 +60,7 @@ def active_power(samples: Samples) -> float:
 
 
 def change_gain(samples: Samples, db: float) -> Samples:
-    """Change the level by ``db`` decibels; what leaves the int16 range saturates."""
+    """Change the level of int16 samples (any shape) by ``db`` decibels; what leaves the int16 range saturates."""
     return to_int16(samples * 10 ** (db / 20))
 
 

@@ -31,7 +31,7 @@ class Epoch:
 
     Attributes:
         epoch: counted from 1.
-        loss: on the training clips.
+        loss: mean over the training clips: cross-entropy in nats, or what else the spec's loss adds up.
         validation_uar: share, on speakers that are watched and never selected on.
     """
 

@@ -25,7 +25,12 @@ _INT32_MAX = 2**31 - 1
 
 @dataclass(frozen=True)
 class Quantized:
-    """How a uint8 tensor stands for real numbers: ``real = scale * (value - zero_point)``."""
+    """How a uint8 tensor stands for real numbers: ``real = scale * (value - zero_point)``.
+
+    Attributes:
+        scale: real value per step of the tensor.
+        zero_point: the value that stands for 0.
+    """
 
     scale: float
     zero_point: int
@@ -38,7 +43,7 @@ class IntegerHead:
     Attributes:
         weights: int16 (classes, inputs).
         bias: int32 (classes,).
-        scale: real value of one score unit; for showing probabilities, never needed to decide.
+        scale: real value of one score unit, nats; for showing probabilities, never needed to decide.
     """
 
     weights: NDArray[np.int16]

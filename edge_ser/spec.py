@@ -61,7 +61,7 @@ class NoiseReductionSpec(Strict):
         enabled: whether it is done at all.
         smoothing_bits: extra bits of the noise estimate, 0 to 12.
         even_smoothing: share of the newest frame in the noise estimate of even channels.
-        odd_smoothing: the same of odd channels.
+        odd_smoothing: share of the newest frame in that of odd channels.
         min_signal_remaining: share of a channel that is never taken away.
     """
 
@@ -79,7 +79,7 @@ class PcanSpec(Strict):
     Attributes:
         enabled: whether it is done at all.
         strength: exponent of the noise estimate that a channel is divided by.
-        offset: added to the noise estimate before.
+        offset: added to the noise estimate before, in the same unit.
         gain_bits: bits behind the point of the gain.
     """
 
@@ -281,7 +281,7 @@ class QuantizationSpec(Strict):
         calibration_segments: training segments that the ranges of the activations are taken from.
         aware: train on with quantisation in the net before it is converted (arXiv 1712.05877).
         aware_epochs: epochs of that, on top of the recipe's.
-        aware_learning_rate: the highest of those epochs; it falls to zero.
+        aware_learning_rate: the highest learning rate of those epochs; it falls to zero.
     """
 
     calibration_segments: int = 200

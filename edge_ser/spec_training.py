@@ -36,7 +36,7 @@ class AugmentSpec(Strict):
         time_masks: how many time masks a clip gets.
         channel_mask: widest channel mask (SpecAugment).
         channel_masks: how many channel masks a clip gets.
-        mixup: Beta parameter of mixup (arXiv 1710.09412).
+        mixup: parameter of the Beta distribution that the shares of two clips are drawn from (arXiv 1710.09412).
         energy_mixup: share of the clips that another clip is laid under (energy-adaptive mixup, arXiv 2512.04551).
         energy_mixup_snr_db: lowest and highest level of the clip over the other one.
     """
@@ -77,7 +77,7 @@ class LossSpec(Strict):
         focal_gamma: its exponent; 2 in that paper.
         centre: weight of the centre loss (Wen et al., ECCV 2016).
         contrastive: weight of the supervised contrastive loss on the embedding (arXiv 2004.11362).
-        temperature: of the contrastive loss.
+        temperature: divisor of the similarities in the contrastive loss.
         ccc: weight of the regression of valence, arousal, dominance from the acoustic embedding, 1 - CCC summed over
             the three (EmoSphere-SER, arXiv 2505.19693; 1 there). Needs a corpus with such ratings.
         octant: weight of the classification of the octant of that space, which decays and is gone after the first
@@ -113,13 +113,13 @@ class TeacherSpec(Strict):
             ``vector``; or ``probe``, the logits of a linear classifier fitted to its vectors on training speakers.
         classes: the emotions that the outputs of a ``keras`` or ``tflite`` teacher stand for, in order.
         learned_from: in words, what a teacher from elsewhere has heard.
-        weight: of the teacher in the loss; the labels have the rest.
-        temperature: that softens teacher and student alike; 2 in the two-stage recipe below.
+        weight: share of the teacher's term in the loss; the labels' loss has the rest.
+        temperature: divisor of the logits that softens teacher and student alike; 2 in the two-stage recipe below.
         head_epochs: with ``vector``, epochs of a second stage. The first then learns the vector alone, without
             labels; in the second that net stays as it is, and its classifier learns from labels and the probe. The
             recipe is that of a student repository (TonyXsx/multimodal-distillation-for-extreme-edge: 2.4 points of
             UAR on IEMOCAP, joint training next to nothing). 0: one stage.
-        vector_weight: with ``probe``, of the vector's own squared error, added to the loss: the net guesses the
+        vector_weight: with ``probe``, weight of the vector's own squared error, added to the loss: the net guesses the
             vector and learns the classes from the same tokens (hints, Romero et al., arXiv 1412.6550). 0: the probe
             alone.
     """
@@ -155,7 +155,7 @@ class RebalanceSpec(Strict):
         exponent: exponent of the generalised cross-entropy (arXiv 1805.07836; 0.7 there).
         group: whose clips are compared with one another.
         strength: how much oftener a badly learned group is drawn in the second pass: its loss over its class' to this
-            power; 0 draws every clip once.
+            power, an exponent; 0 draws every clip once.
         guiding: share of each class, of the clips learned best, that are heard in changed voices in the second pass.
         vtlp: largest relative warp of the frequency axis that makes those voices.
     """
@@ -175,8 +175,8 @@ class RecipeSpec(Strict):
     Attributes:
         epochs: passes over the training clips.
         batch_size: clips a step.
-        learning_rate: the highest, after one epoch of warming up.
-        weight_decay: of AdamW.
+        learning_rate: the highest learning rate, after one epoch of warming up.
+        weight_decay: of AdamW: this share of every weight, times the learning rate, is taken off in a step.
         label_smoothing: share of the target spread over all classes.
         soft_labels: share of the target that raters' votes make up where the corpus has them, the label the rest
             (soft labels of emotion, e.g. arXiv 2511.20106).

@@ -24,11 +24,11 @@ class FaultRates:
     """Share of the messages, in each direction, that suffer each kind of fault; they fall independently.
 
     Attributes:
-        dropped: 1 to 8 bytes in a row are lost.
-        flipped: 1 to 3 bits are flipped.
-        duplicated: 1 to 8 bytes in a row come twice, every fourth time the whole message.
-        delayed: from some byte on everything comes later.
-        inserted: 1 to 64 bytes come before it: text of the console, or garbage.
+        dropped: share that loses 1 to 8 bytes in a row.
+        flipped: share in which 1 to 3 bits are flipped.
+        duplicated: share in which 1 to 8 bytes in a row come twice, every fourth time the whole message.
+        delayed: share of which everything from some byte on comes later.
+        inserted: share that 1 to 64 bytes come before: text of the console, or garbage.
 
     Raises:
         InputError: a rate is not between 0 and 1.
@@ -49,7 +49,7 @@ class FaultRates:
 
     @classmethod
     def all_of(cls, rate: float) -> FaultRates:
-        """The same rate for every kind."""
+        """The same share of the messages for every kind."""
         return cls(rate, rate, rate, rate, rate)
 
 

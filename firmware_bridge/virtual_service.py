@@ -52,7 +52,7 @@ class VirtualMicrophone:
 
         Args:
             samples: int16 (samples,) at the bundle's rate.
-            speed: 1 is real time; ``None`` as fast as the board takes them.
+            speed: times real time; ``None`` as fast as the board takes them.
             times: how often, without a pause.
         """
         with self._changed:

@@ -77,7 +77,7 @@ class SimulatedDevice:
         return f"SIMULATED channel: {room}, {self._channel.snr_db:g} dB, {self._channel.drift_ppm:g} ppm"
 
     def play_and_record(self, samples: Samples, rate_hz: int) -> Samples:
-        """What the channel makes of the samples; see :class:`Device`."""
+        """What the channel makes of int16 (n,): int16 (m,), see :class:`Device`."""
         self._played += 1
         rng = np.random.default_rng([self._channel.seed, self._played])
         before = round(self._delay_s * rate_hz)
@@ -197,6 +197,9 @@ class BoardMicrophone:
 
 def captured(data: bytes, name: str) -> Samples:
     """The samples in an answer of ``capture_audio``: base64 of little-endian int32, of which the upper half is sound.
+
+    Returns:
+        int16 (samples,), one at least.
 
     Raises:
         CheckError: it is no such answer.

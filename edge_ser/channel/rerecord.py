@@ -68,7 +68,7 @@ class FileReport:
         lag_ms: how late it still is.
         delay_ms: of its take.
         drift_ppm: of its take.
-        likeness: of its take's less clear sync sweep.
+        likeness: correlation coefficient of its take's less clear sync sweep, 0 to 1.
     """
 
     source: str
@@ -151,6 +151,11 @@ def rerecord(plan: Plan, device: Device, tell: Callable[[str], None]) -> dict[st
 
 def write_like(path: Path, samples: Samples, rate_hz: int) -> None:
     """Write 16-bit mono in the format that the name's ending says: WAV, or FLAC and the like.
+
+    Args:
+        path: the file.
+        samples: int16 (samples,).
+        rate_hz: their rate.
 
     Raises:
         InputError: the place cannot be written, or the ending says no format that can be.

@@ -76,7 +76,7 @@ class Heard:
         cuts: its sounds.
         delay_ms: from the start of the recording to what was played first.
         drift_ppm: how much faster than the player's clock the recorder's runs.
-        likeness: of the less clear of both sweeps, 0 to 1.
+        likeness: correlation coefficient of the less clear of both sweeps, 0 to 1.
     """
 
     cuts: tuple[Cut, ...]
@@ -86,7 +86,7 @@ class Heard:
 
 
 def make_take(sounds: Sequence[Samples], rate_hz: int) -> Take:
-    """Put sounds between two sweeps, with rests."""
+    """Put sounds, int16 (samples,) each, between two sweeps, with rests."""
     sweep, gap = make_sweep(rate_hz), np.zeros(round(GAP_S * rate_hz), np.int16)
     parts: list[Samples] = [np.zeros(round(LEAD_S * rate_hz), np.int16), sweep, gap]
     at = sum(len(part) for part in parts)

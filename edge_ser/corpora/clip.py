@@ -18,8 +18,8 @@ class Clip:
         end_s: end inside the file, seconds; ``None`` is the end of the file.
         sex: ``"f"``, ``"m"`` or ``""`` where the corpus does not say.
         emotion: a name of :data:`edge_ser.spec.EMOTIONS`, or ``None`` where the clip has no emotion label.
-        soft_label: ``((emotion, probability), ...)`` from rater votes, summing to 1, or ``None``.
-        vad: (valence, arousal, dominance) on the corpus' own scale, or ``None``.
+        soft_label: ``((emotion, share), ...)``: shares of the rater votes, summing to 1, or ``None``.
+        vad: (valence, arousal, dominance) in the units of the corpus' own scale, or ``None``.
         text: the words spoken, where known.
         keyword: the single keyword spoken, where the clip is a keyword clip.
         language: BCP 47 tag, e.g. ``"en"``, ``""`` where unknown.

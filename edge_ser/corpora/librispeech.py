@@ -98,6 +98,9 @@ def listed(root: Path) -> Iterator[str]:
 def textgrid_words(path: Path) -> list[Word]:
     """The words of a TextGrid's tier ``words``.
 
+    Returns:
+        (word in lower case, start, end) of each, in seconds.
+
     Raises:
         InputError: when it holds no such tier.
     """
@@ -114,6 +117,9 @@ def textgrid_words(path: Path) -> list[Word]:
 
 def condensed_words(path: Path) -> dict[str, list[Word]]:
     """The words of each utterance of a chapter's ``.alignment.txt``.
+
+    Returns:
+        By utterance (word in lower case, start, end) of each, in seconds.
 
     Raises:
         InputError: when a line cannot be read.
@@ -136,6 +142,9 @@ def condensed_words(path: Path) -> dict[str, list[Word]]:
 
 def ctm_words(path: Path) -> dict[str, list[Word]]:
     """The words of each utterance of a ``.ctm`` file, in the order of time.
+
+    Returns:
+        By utterance (word in lower case, start, end) of each, in seconds.
 
     Raises:
         InputError: when a line cannot be read.

@@ -134,7 +134,11 @@ class Studio:
 def make_noises(
     synthesizer: Synthesizer, others: Iterable[Voice], sentences: tuple[str, ...], rng: np.random.Generator
 ) -> dict[str, Samples]:
-    """A few seconds of every kind of noise: coloured, hum, and the babble of other voices."""
+    """A few seconds of every kind of noise: coloured, hum, and the babble of other voices.
+
+    Returns:
+        int16 (samples,) at ``SAMPLE_RATE_HZ``, by kind.
+    """
     count = _NOISE_S * SAMPLE_RATE_HZ
     noises: dict[str, Samples] = {colour: make_noise(rng, count, colour) for colour in COLOURS}
     noises["hum"] = make_hum(rng, count, SAMPLE_RATE_HZ)

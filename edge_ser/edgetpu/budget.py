@@ -30,8 +30,8 @@ class BudgetItem:
 
     Attributes:
         name: what it is; units in the name.
-        value: the amount, ``None`` where it cannot be told here.
-        limit: the most it may be, ``None`` where the spec sets none.
+        value: the amount in the unit that the name ends in, ``None`` where it cannot be told here.
+        limit: the most it may be, in the same unit, ``None`` where the spec sets none.
         predicted: whether the amount is a prediction and not a measurement.
         detail: the range of a prediction, or why there is no amount.
     """

@@ -70,7 +70,7 @@ class Calibration:
 
     Attributes:
         target: the target with the constants that were fitted.
-        errors: predicted over measured, less one, per measurement, with the fitted constants.
+        errors: relative ones, predicted over measured, less one, per measurement, with the fitted constants.
     """
 
     target: Target

@@ -48,7 +48,7 @@ class Layer:
         name: name of the tensor.
         shape: height, width, channels.
         dtype: type of the tensor's values, e.g. ``"int8"``.
-        scale: what one step of a value is worth.
+        scale: real value per step of the tensor.
         zero_point: the value that stands for zero, as in the tensor (not shifted as in the package).
         transfer_bytes: bytes that are moved, padding included.
         executions: how often it is moved in one inference.

@@ -68,7 +68,7 @@ class Flatbuffer:
         self.allowance.spend(steps)
 
     def number(self, code: str, position: int) -> int | float:
-        """One number of struct type ``code`` at ``position``."""
+        """One number of struct type ``code`` at ``position``, in whatever unit it is kept."""
         self.require(position, struct.calcsize(code))
         value: int | float = struct.unpack_from("<" + code, self._view, position)[0]
         return value
@@ -116,7 +116,7 @@ class Table:
         return default if position is None else self.buffer.integer(code, position)
 
     def real(self, field: int, default: float = 0.0) -> float:
-        """A 32-bit float field."""
+        """A 32-bit float field, in whatever unit it is kept; ``default``, in the same unit, where it is left out."""
         position = self.locate(field)
         return default if position is None else float(self.buffer.number("f", position))
 
@@ -149,7 +149,7 @@ class Table:
         return tuple(Table(self.buffer, self.buffer.follow(start + 4 * index)) for index in range(count))
 
     def numbers(self, field: int, code: str, most: int | None = None) -> tuple[int | float, ...]:
-        """A vector of numbers of struct type ``code``; at most the first ``most`` of them."""
+        """A vector of numbers of struct type ``code``, in whatever unit; at most the first ``most`` of them."""
         size = struct.calcsize(code)
         start, count = self._vector(field, size)
         if most is not None:

@@ -12,9 +12,9 @@ class Interval:
     """A range with its middle.
 
     Attributes:
-        low: smallest plausible value.
-        mid: best guess.
-        high: largest plausible value.
+        low: smallest plausible value, in whatever unit the amount has.
+        mid: best guess, in the same unit.
+        high: largest plausible value, in the same unit.
     """
 
     low: float
@@ -22,7 +22,7 @@ class Interval:
     high: float
 
     def times(self, other: Interval | float) -> Interval:
-        """The product of two ranges of amounts that are not negative.
+        """The product of two ranges of amounts that are not negative, the ``other`` in whatever unit.
 
         >>> Interval(1, 2, 3).times(Interval(1, 2, 4))
         Interval(low=1, mid=4, high=12)
@@ -39,12 +39,12 @@ class Interval:
         return Interval(self.low / rate.high, self.mid / rate.mid, self.high / rate.low)
 
     def holds(self, value: float) -> bool:
-        """Whether a value lies in the range."""
+        """Whether a value, in the same unit, lies in the range."""
         return self.low <= value <= self.high
 
 
 def exactly(amount: float) -> Interval:
-    """An amount that is known."""
+    """An amount that is known, in whatever unit."""
     return Interval(amount, amount, amount)
 
 
@@ -61,8 +61,9 @@ def independent(mid: float, ends: Iterable[tuple[float, float]]) -> Interval:
     """A range from causes that do not know of each other: their deviations add as squares.
 
     Args:
-        mid: the amount with everything in its middle.
-        ends: for each cause, the amount with that cause at either of its ends and all others in their middle.
+        mid: the amount with everything in its middle, in whatever unit.
+        ends: for each cause, in the same unit, the amount with that cause at either of its ends and all others in
+            their middle.
 
     >>> independent(10.0, [(7.0, 13.0), (6.0, 14.0)])
     Interval(low=5.0, mid=10.0, high=15.0)

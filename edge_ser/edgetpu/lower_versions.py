@@ -168,6 +168,12 @@ def example_inputs(model: Model, random: int = 11, seed: int = 1) -> list[Inputs
         model: the model.
         random: how many of noise.
         seed: of the noise.
+
+    Returns:
+        For each of them one array per input of the model, in that input's dtype; any shape that it has.
+
+    Raises:
+        InputError: an input has a type or a size that cannot be run.
     """
     rng = np.random.default_rng(seed)
     kinds = ("low", "high", "zero", "turns", "ramp", *["noise"] * random)

@@ -45,7 +45,7 @@ class Tensor:
         open_axes: axes whose size is left open until run time; ``shape`` holds what stands in their place.
         dtype: lower-case type name such as ``"int8"``.
         scales: number of quantisation scales: 0 not quantised, 1 per tensor, more per channel.
-        scale: the first scale, 0.0 where there is none.
+        scale: the first scale, real value per step; 0.0 where there is none.
         zero_point: the first zero point, 0 where there is none.
         constant: whether its values lie in the file.
         data: those values, raw; empty where not constant.

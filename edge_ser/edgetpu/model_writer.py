@@ -81,7 +81,7 @@ class ModelWriter:
         Args:
             shape: sizes, batch first.
             dtype: one of ``int8``, ``uint8``, ``int16``, ``int32``, ``float32``.
-            scale: its quantisation scale; 0.0 leaves it without one.
+            scale: its quantisation scale, real value per step; 0.0 leaves it without one.
             zero_point: its zero point.
             variable: whether it keeps its values from one inference to the next.
 
@@ -106,7 +106,7 @@ class ModelWriter:
             shape: sizes; ``()`` is a scalar.
             values: its values, row by row.
             dtype: one of ``int8``, ``uint8``, ``int16``, ``int32``, ``int64``.
-            scales: none for plain integers, one per tensor, or one per channel.
+            scales: real value per step: none for plain integers, one per tensor, or one per channel.
             axis: the axis of the channels.
             zero_point: its zero point.
 
@@ -132,8 +132,8 @@ class ModelWriter:
             inputs: numbers of its inputs; -1 leaves an optional one out.
             outputs: numbers of its outputs.
             version: version of the operator.
-            options: options by the names of :data:`edge_ser.edgetpu.schema.OPTIONS`; the rest keep the
-                schema's default.
+            options: options by the names of :data:`edge_ser.edgetpu.schema.OPTIONS`, in the schema's units; the
+                rest keep its default.
             intermediates: numbers of tensors that only carry scales (LSTM).
 
         Raises:

@@ -119,7 +119,10 @@ def batch_matmul() -> bytes:
 
 
 def activation(name: str, shape: Sequence[int] = IMAGE, version: int = 2, **options: float) -> Build:
-    """One operation of one input whose result has the same shape."""
+    """One operation of one input whose result has the same shape.
+
+    Its ``options`` are as :meth:`~.model_writer.ModelWriter.op` takes them.
+    """
 
     def build() -> bytes:
         writer = ModelWriter()

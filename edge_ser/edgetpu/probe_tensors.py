@@ -71,7 +71,10 @@ def layout(
     version: int = 1,
     options: Mapping[str, float] | None = None,
 ) -> Build:
-    """One operation of an image and of constant vectors (axes, sizes, paddings) that keeps its scale."""
+    """One operation of an image and of constant vectors (axes, sizes, paddings) that keeps its scale.
+
+    Its ``options`` are as :meth:`~.model_writer.ModelWriter.op` takes them.
+    """
 
     def build() -> bytes:
         writer = ModelWriter()
@@ -99,7 +102,10 @@ def padding(pads: Sequence[tuple[int, int]]) -> Build:
 
 
 def joined(name: str, shape: Sequence[int], after: Sequence[int], options: Mapping[str, float]) -> Build:
-    """Two tensors joined: CONCATENATION or PACK."""
+    """Two tensors joined: CONCATENATION or PACK.
+
+    Its ``options`` are as :meth:`~.model_writer.ModelWriter.op` takes them.
+    """
 
     def build() -> bytes:
         writer = ModelWriter()

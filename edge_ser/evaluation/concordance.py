@@ -32,8 +32,8 @@ def concordance(ratings: Floats, predicted: Floats) -> float:
         predicted: float (n,).
 
     Returns:
-        ``2 cov / (var + var + (mean - mean)^2)`` with the moments of the n clips; 0 where neither side varies. A
-        predictor that always says the same has 0.
+        The coefficient, dimensionless: ``2 cov / (var + var + (mean - mean)^2)`` with the moments of the n clips; 0
+        where neither side varies. A predictor that always says the same has 0.
     """
     together = float(((ratings - ratings.mean()) * (predicted - predicted.mean())).mean())
     below = float(ratings.var() + predicted.var() + (ratings.mean() - predicted.mean()) ** 2)
@@ -42,6 +42,9 @@ def concordance(ratings: Floats, predicted: Floats) -> float:
 
 def ratings_from_dict(plain: Mapping[str, Any], source: str) -> RATINGS:
     """Read what :func:`edge_ser.training.vad.vad_report` told.
+
+    Returns:
+        Ratings and predictions, float64 (clips, 3) each, one clip at least.
 
     Raises:
         InputError: it is something else; ``source`` is named.
@@ -66,7 +69,11 @@ def ratings_from_dict(plain: Mapping[str, Any], source: str) -> RATINGS:
 
 
 def scores_of(folds: Sequence[RATINGS]) -> dict[str, float]:
-    """CCC per dimension and their mean, the clips of all folds together."""
+    """CCC per dimension and their mean, the clips of all folds together.
+
+    Args:
+        folds: ratings and predictions of each, float64 (clips, 3) both.
+    """
     ratings, predicted = (np.concatenate([fold[side] for fold in folds]) for side in (0, 1))
     found = {name: concordance(ratings[:, at], predicted[:, at]) for at, name in enumerate(DIMENSIONS)}
     found[MEAN] = float(np.mean(list(found.values())))

@@ -108,10 +108,10 @@ def measure(tracks: Tracks, stretches: Sequence[Seconds]) -> dict[str, float | N
 
     Args:
         tracks: the recording.
-        stretches: where; a frame counts once, by its middle.
+        stretches: (start, end) of each, seconds; a frame counts once, by its middle.
 
     Returns:
-        By name of a cue; ``None`` where there is too little voice to say it.
+        By name of a cue, in the cue's unit; ``None`` where there is too little voice to say it.
     """
     inside = np.zeros(len(tracks.voiced), dtype=bool)
     middles = np.arange(len(inside)) * HOP / SAMPLE_RATE_HZ

@@ -24,8 +24,9 @@ class Curves:
         deletion_random: the same for random windows, mean over the draws.
         insertion: float64 (windows + 1,), nothing but the shown windows left; starts with nothing left.
         insertion_random: the same for random windows, mean over the draws.
-        silenced: with silence in the recording itself instead of all shown windows: front end and both nets hear it.
-        silenced_random: the same for random windows, mean over the draws.
+        silenced: that probability with silence in the recording itself instead of all shown windows: front end and
+            both nets hear it.
+        silenced_random: the same probability for random windows, mean over the draws.
     """
 
     deletion: Floats

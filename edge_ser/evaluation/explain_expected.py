@@ -145,7 +145,7 @@ def comparable(scores: Mapping[str, float]) -> dict[str, float]:
 
 
 def in_words(name: str, score: float) -> str:
-    """One cue: ``"much louder"``, ``"slightly higher"``, ``"as neutral"``."""
+    """One cue of a z-score: ``"much louder"``, ``"slightly higher"``, ``"as neutral"``."""
     cue = next(cue for cue in CUES if cue.name == name)
     if abs(score) < MARKED:
         return "as neutral"
@@ -156,7 +156,10 @@ def in_words(name: str, score: float) -> str:
 
 
 def sentence(scores: Mapping[str, float]) -> str:
-    """All cues, the most marked first: ``"much louder, higher and slightly shriller than neutral speech"``."""
+    """All cues, by their z-scores, the most marked first.
+
+    E.g. ``"much louder, higher and slightly shriller than neutral speech"``.
+    """
     marked = sorted(
         (name for name in scores if abs(scores[name]) >= MARKED), key=lambda name: -abs(scores[name])
     )

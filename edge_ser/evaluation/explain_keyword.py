@@ -18,13 +18,14 @@ class KeywordShare:
 
     Attributes:
         without: the class' probability with silence in every keyword window.
-        effect: by how much that is less; below 0 where the keywords speak against the decision.
+        effect: by how much that probability is less than the decision's; below 0 where the keywords speak against
+            it.
         word: the keyword heard in the window that does most for the decision; ``None`` where it is none of the
             spec's words, or no window does anything for it.
-        probability: how sure the keyword net is of it; ``None`` without a word.
+        probability: the probability that the keyword head gives it; ``None`` without a word.
         start_s: start of that window, seconds; ``None`` where no window does anything for the decision.
         end_s: its end.
-        window_effect: what the decision loses without that window alone; 0 where there is none.
+        window_effect: what the class' probability loses without that window alone; 0 where there is none.
         heard: every keyword heard in the recording, by the rule of classify, without doubles, in order.
     """
 

@@ -57,8 +57,8 @@ class Usual:
     """One cue in neutral speech.
 
     Attributes:
-        mean: over clips.
-        sd: over clips, above 0.
+        mean: over clips, in the cue's unit.
+        sd: standard deviation over clips, in the same unit, above 0.
         clips: how many had it.
     """
 
@@ -110,7 +110,7 @@ def scores_against(values: Mapping[str, float | None], usual: Mapping[str, Usual
     """z-scores of cues: standard deviations above neutral speech, of those that both sides have.
 
     Args:
-        values: cues by name, as :func:`~.explain_cues.measure` gives them.
+        values: cues by name, each in the cue's unit, as :func:`~.explain_cues.measure` gives them.
         usual: neutral speech, as :meth:`Neutral.of` gives it.
     """
     return {

@@ -168,7 +168,7 @@ class Occlusion:
         return self._scores(self._hidden(part, hide=True) for part in parts)
 
     def only(self, parts: Sequence[Part]) -> Floats:
-        """The same with all but the part hidden; no stretches at all leave nothing to be heard."""
+        """The same with all but the part hidden; float64 (parts,). No stretches at all leave nothing to be heard."""
         return self._scores(self._hidden(part, hide=False) for part in parts)
 
     def with_keywords(self, keywords: NDArray[np.uint8]) -> float:
@@ -242,7 +242,7 @@ def channel_bands(spec: SystemSpec) -> tuple[tuple[int, int], ...]:
 
 
 def log_odds(probabilities: Floats | float) -> Floats:
-    """``ln(p / (1 - p))``: how sure, on a scale that does not saturate."""
+    """``ln(p / (1 - p))`` of probabilities (any shape), nats: how sure, on a scale that does not saturate."""
     inside = np.clip(np.asarray(probabilities, dtype=np.float64), _SURE, 1 - _SURE)
     odds: Floats = np.log(inside / (1 - inside))
     return odds

@@ -20,7 +20,7 @@ class Window:
     Attributes:
         stretch: when, in samples.
         without: the decided class' probability with it hidden.
-        effect: by how much that is less; positive where the window speaks for the decision.
+        effect: by how much that probability is less; positive where the window speaks for the decision.
         log_odds: the same in log-odds, nats.
         band: the channels of it that matter most: the first, and the one behind the last; ``None`` where hiding no
             band of it lowers the score.

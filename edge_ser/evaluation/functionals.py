@@ -33,7 +33,7 @@ def prepare_functionals(plan: Plan, jobs: int) -> Path:
 
 
 def read_functionals(path: Path) -> dict[str, Floats]:
-    """Functionals by clip.
+    """Functionals by the name of a clip (:func:`name_of`), float64 (functionals,) each.
 
     Raises:
         InputError: the file is damaged.

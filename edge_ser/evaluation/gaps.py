@@ -19,12 +19,12 @@ class Gaps:
 
     Attributes:
         uar: UAR of each group over the classes that it has, by name.
-        uar_gap: largest minus smallest of them.
+        uar_gap: largest minus smallest UAR of them.
         recall_gap: per class, largest minus smallest recall over groups (equal opportunity); classes that two
             groups cannot be compared on are left out.
         parity_gap: per class, largest minus smallest share of the group's clips that are called so (demographic
             parity). Where groups really differ in what they show, so will this; :attr:`label_gap` says by how much.
-        label_gap: the same of the labels.
+        label_gap: per class, largest minus smallest share of the group's clips that have that label.
     """
 
     uar: Mapping[str, float]

@@ -116,7 +116,12 @@ def _in_integers(net: Net, head: IntegerHead) -> Predictor:
 
 
 def interpreters_apart(nets: KeywordNets, windows: Windows) -> int:
-    """Largest difference of TFLM's embedding from LiteRT's, in steps of uint8."""
+    """Largest difference of TFLM's embedding from LiteRT's, in steps of uint8.
+
+    Args:
+        nets: the net that both run.
+        windows: uint8 (n, frames, channels).
+    """
     spec = nets.spec
     shape = (spec.keyword_frames, spec.frontend.channels)
     ours = LiteRtNet(nets.int8, INT8, *shape).embed(windows).astype(np.int64)
@@ -131,6 +136,9 @@ def front_end(spec: SystemSpec) -> NetInput:
 
 def clip_windows(spec: SystemSpec, front: NetInput, clips: Sequence[Clip]) -> Windows:
     """One window per clip, the clip in its middle, what surrounds it in its file around it, zeros where there is none.
+
+    Returns:
+        uint8 (clips, frames, channels).
 
     Raises:
         InputError: an audio file cannot be read; it is named.

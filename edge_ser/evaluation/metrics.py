@@ -15,7 +15,15 @@ _RESAMPLES = 1000
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class: how many clips it has, how many of them were found, and its F1."""
+    """One class.
+
+    Attributes:
+        label: its name.
+        clips: how many have it.
+        recall: share of those that were found.
+        precision: share of the clips called so that have it.
+        f1: harmonic mean of both, the F1 score.
+    """
 
     label: str
     clips: int

@@ -27,7 +27,7 @@ _KEYWORD_STAGES: Final = ("keyword-examples", "keyword")
 
 
 def run_task(task: Task) -> tuple[str, float]:
-    """Train, quantise and score one fold; runs in a worker. Returns its name and how long it took."""
+    """Train, quantise and score one fold; runs in a worker. Returns its name and the seconds that it took."""
     name = f"seed {task.seed}, {task.fold.name}"
     started = time.monotonic()
     try:

@@ -20,7 +20,7 @@ def calibration_error(probabilities: NDArray[np.float64], labels: NDArray[np.int
         labels: int (n,), the true classes.
 
     Returns:
-        0 (honest) to 1; 0.0 where there is no decision.
+        A difference of shares, 0 (honest) to 1; 0.0 where there is no decision.
     """
     if not len(labels):
         return 0.0

@@ -31,8 +31,11 @@ def thresholds_of(fusion: object, abstain: float, source: str) -> dict[str, floa
 
     Args:
         fusion: a bundle's or a fold's ``"fusion"``; ``None``, or without thresholds, where an older edge-ser made it.
-        abstain: the spec's ``decision.abstain``.
+        abstain: the spec's ``decision.abstain``, a probability.
         source: names it in an error.
+
+    Returns:
+        Probabilities that the best class needs, by the share of recordings wished for, as text, or :data:`SPEC`.
 
     Raises:
         InputError: there are thresholds, and they are no probabilities.
@@ -54,7 +57,7 @@ def coverage_table(parts: Sequence[tuple[Decided, Thresholds]]) -> dict[str, lis
     """Accuracy and coverage of what ships, of folds and seeds together.
 
     Args:
-        parts: decisions of the same classes, each with the thresholds of its own training.
+        parts: decisions of the same classes, each with the thresholds of its own training, probabilities.
 
     Returns:
         By way to run the nets, one row per threshold that all parts have, all recordings first: ``wished`` (``None``

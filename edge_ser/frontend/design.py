@@ -140,8 +140,8 @@ def gain_table(strength: float, offset: float, gain_bits: int, input_bits: int) 
     and the quadratic coefficient over the interval, all with ``gain_bits`` fraction bits.
 
     Args:
-        strength: 0 for none, 1 for full normalisation.
-        offset: added to the noise estimate.
+        strength: exponent, its sign turned: 0 for none, 1 for full normalisation.
+        offset: added to the noise estimate, in the same unit.
         gain_bits: fraction bits of the gain.
         input_bits: fraction bits of the noise estimate, not negative.
 

@@ -23,7 +23,7 @@ def cos(angle: float) -> float:
 
 
 def log1p(value: float) -> float:
-    """Natural logarithm of ``1 + value`` for ``value`` > -1, correctly rounded to double precision."""
+    """Natural logarithm of ``1 + value`` for a dimensionless ``value`` > -1, correctly rounded to double precision."""
     with localcontext(_CONTEXT) as context:
         # As many digits again as the sum with 1 pushes out.
         context.prec += max(0, -Decimal(value).adjusted()) if value else 0
@@ -31,7 +31,10 @@ def log1p(value: float) -> float:
 
 
 def power(base: float, exponent: float) -> float:
-    """``base ** exponent`` for ``base`` >= 0, correctly rounded to double precision; 1 for ``exponent`` 0."""
+    """A dimensionless ``base`` >= 0 to the power of a dimensionless ``exponent``; 1 where that is 0.
+
+    Correctly rounded to double precision.
+    """
     if exponent == 0:
         return 1.0
     with localcontext(_CONTEXT):

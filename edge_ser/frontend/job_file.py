@@ -63,7 +63,7 @@ def read_job(path: Path) -> list[tuple[FrontendSpec, list[Samples]]]:
 
 
 def write_answers(path: Path, answers: Sequence[Answer]) -> None:
-    """Write one answer per job."""
+    """Write one answer per job: uint16 (frames, channels) of each of its recordings, or why there are none."""
     index: list[dict[str, Any]] = []
     arrays: dict[str, Features] = {}
     for job, answer in enumerate(answers):

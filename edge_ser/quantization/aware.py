@@ -54,7 +54,7 @@ def train_aware(
         epochs: makes each epoch's batches, and holds the recipe; numbers go on behind the recipe's epochs.
         calibration: uint8 (n, frames, channels) of training speakers; they set the first ranges.
         quantization: how many epochs, how fast.
-        dropout: before the classifier.
+        dropout: share of the embedding dropped before the classifier.
         folder: takes the log, the new weights, and the ranges in ``RANGES``.
         advance: called with 1 for every epoch done.
 
@@ -101,12 +101,15 @@ def train_aware(
 
 
 def save_ranges(path: Path, ranges: Ranges) -> None:
-    """Write the ranges of a net's activations as JSON."""
+    """Write the ranges of a net's activations, in the tensors' own units, as JSON."""
     write_json(path, {name: list(bounds) for name, bounds in ranges.items()})
 
 
 def load_ranges(path: Path) -> Ranges:
     """Read what :func:`save_ranges` wrote.
+
+    Returns:
+        (low, high) of each tensor, in the tensors' own units.
 
     Raises:
         InputError: the file is not such a file.

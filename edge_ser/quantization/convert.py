@@ -43,7 +43,8 @@ class Converted:
     Attributes:
         int8: the file that ships: int8 inside, uint8 at the borders.
         float32: the same net in float, for comparison only.
-        keras_difference: largest difference between Keras and the float file on the calibration inputs.
+        keras_difference: largest difference of an embedding value (dimensionless) between Keras and the float file on
+            calibration inputs.
         fake_quant_difference_lsb: largest difference between the fake-quantised Keras net and the int8 file's output
             on calibration inputs, in steps of that output; ``None`` for the float-only attention.
     """

@@ -54,6 +54,12 @@ class FakeQuant(layers.Layer):  # type: ignore[misc]
     """Rounds a tensor to 256 levels between two bounds that contain 0; any shape stays as it is.
 
     While training the bounds follow the tensor, unless they are fixed.
+
+    Args:
+        low: the lower bound at the start, in the tensor's own unit.
+        high: the upper bound, in the same unit.
+        fixed: whether they stay.
+        **options: of every Keras layer.
     """
 
     def __init__(self, low: float = 0.0, high: float = 0.0, fixed: bool = False, **options: Any) -> None:
@@ -118,7 +124,7 @@ def measure_ranges(net: keras.Model, features: NDArray[np.uint8]) -> Ranges:
         features: uint8 (n, frames, channels), training speakers.
 
     Returns:
-        Bounds that contain 0, for all tensors whose bounds are not fixed.
+        Bounds that contain 0, in the tensors' own units, for all tensors whose bounds are not fixed.
     """
     readers = _readers(net)
     free = [layer for layer in net.layers if _rounds(layer, readers) and _fixed_range(layer) is None]
@@ -136,7 +142,7 @@ def fake_quantized(net: keras.Model, ranges: Mapping[str, tuple[float, float]]) 
 
     Args:
         net: a trained net of :mod:`edge_ser.networks`, up to its embedding.
-        ranges: of its rounded tensors, see :func:`measure_ranges`.
+        ranges: (low, high) of its rounded tensors, in the tensors' own units, see :func:`measure_ranges`.
 
     Returns:
         A model of the same input and output; layers with weights have the names that they have in the net.
@@ -170,7 +176,7 @@ def fake_quantized(net: keras.Model, ranges: Mapping[str, tuple[float, float]]) 
 
 
 def ranges_of(quantized: keras.Model) -> Ranges:
-    """The bounds that a model of :func:`fake_quantized` has come to, without the fixed ones."""
+    """The bounds that a model of :func:`fake_quantized` has come to, in the tensors' units, without the fixed ones."""
     return {
         layer.name.removesuffix(_SUFFIX): (float(layer.bounds[0]), float(layer.bounds[1]))
         for layer in quantized.layers
@@ -188,10 +194,11 @@ def align_means(net: keras.Model, ranges: Mapping[str, tuple[float, float]]) -> 
 
     Args:
         net: a net of :mod:`edge_ser.networks`.
-        ranges: of its rounded tensors.
+        ranges: (low, high) of its rounded tensors, in the tensors' own units.
 
     Returns:
-        The ranges, those of means widened by at most one part in the zero point's size on the output's scale.
+        The ranges, in the same units, those of means widened by at most one part in the zero point's size on the
+        output's scale.
     """
     readers, makers = _readers(net), {id(layer.output): layer for layer in net.layers}
     aligned = dict(ranges)

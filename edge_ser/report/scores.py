@@ -35,7 +35,14 @@ class _Lenient:
 
 @dataclass(frozen=True)
 class ClassScore(_Lenient):
-    """One class of one predictor; shares."""
+    """One class of one predictor.
+
+    Attributes:
+        clips: how many have it.
+        recall: share of those that were found.
+        precision: share of the clips called so that have it.
+        f1: the F1 score.
+    """
 
     clips: _Count
     recall: Share
@@ -50,7 +57,7 @@ class Row(_Lenient):
     Attributes:
         uar: mean recall of the classes.
         macro_f1: mean F1 of the classes.
-        accuracy: clips decided rightly.
+        accuracy: share of clips decided rightly.
         interval: 95 % of the UAR, speakers resampled.
         n: clips.
         speakers: distinct ones.
@@ -86,7 +93,12 @@ class Row(_Lenient):
 
 @dataclass(frozen=True)
 class Spread(_Lenient):
-    """Mean over trainings with different seeds, and its standard deviation where there are several."""
+    """Mean over trainings with different seeds, and its standard deviation where there are several.
+
+    Attributes:
+        mean: in the unit of the measure.
+        sd: standard deviation in the same unit.
+    """
 
     mean: _Finite
     sd: _Finite | None = None
@@ -104,14 +116,22 @@ class Stress(_Lenient):
 
 @dataclass(frozen=True)
 class SeedScore(_Lenient):
-    """A predictor's headline of one seed."""
+    """A predictor's headline of one seed: its UAR."""
 
     uar: Share
 
 
 @dataclass(frozen=True)
 class Table(_Lenient):
-    """One table of a trial."""
+    """One table of a trial.
+
+    Attributes:
+        pooled: by predictor, the decisions of all trainings together.
+        spread: over seeds, by predictor and measure.
+        agreement: share of the clips on which two predictors decide alike, by their names.
+        seeds: by seed and predictor.
+        drop: points of UAR that int8 loses against float; ``None`` where one of them was not scored.
+    """
 
     pooled: dict[str, Row]
     spread: dict[str, dict[str, Spread]] = field(default_factory=dict)
@@ -133,7 +153,20 @@ class _TrainedOn(_Lenient):
 
 @dataclass(frozen=True)
 class Exam(_Lenient):
-    """A report of one bundle on one corpus."""
+    """A report of one bundle on one corpus.
+
+    Attributes:
+        corpus: its name.
+        synthetic: whether its speech is synthetic.
+        rows: by predictor.
+        bundle: which one.
+        trained_on: the corpora that taught it emotions.
+        trained_on_synthetic: whether one of them is synthetic.
+        agreement: share of the clips on which two predictors decide alike, by their names.
+        stress: the same clips under other conditions.
+        level_dbfs: that every clip was brought to; ``None`` where they stayed as they are.
+        command: what made the report.
+    """
 
     corpus: str
     synthetic: bool
@@ -182,7 +215,7 @@ class Scored:
         of_this_bundle: whether this very bundle was scored.
         rows: by predictor.
         spread: over seeds, by predictor and measure; empty for a bundle.
-        agreement: how often two predictors decide alike, by ``"a, b"``.
+        agreement: share of the clips on which two predictors decide alike, by ``"a, b"``.
         stress: under noise, where that was tried.
         trainings: whose decisions the rows hold together, each of every clip.
         command: what made it; ``""`` where it is not told.

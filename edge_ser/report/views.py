@@ -57,7 +57,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """One class in float and in int8."""
+    """One class in float and in int8.
+
+    Attributes:
+        label: its name.
+        clips: how many have it.
+        float_recall: share of them that the float system found; ``None`` where there are none.
+        int8_recall: share of them that the int8 system found; ``None`` where there are none.
+        f1: F1 score of the int8 system; ``None`` likewise.
+    """
 
     label: str
     clips: int
@@ -72,10 +80,10 @@ class Line:
 
     Attributes:
         name: what is measured.
-        values: by epoch.
-        points: (x, y) in a square of 100, y down.
-        low: lower end of the scale.
-        high: upper end.
+        values: by epoch, in the measure's unit.
+        points: (x, y) in per cent of the plot's width and height, y down.
+        low: lower end of the scale, in the same unit as the values.
+        high: upper end, in the same unit.
     """
 
     name: str

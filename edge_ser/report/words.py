@@ -29,7 +29,7 @@ _STAGES: Mapping[str, str] = {
 
 
 def amount(value: float | None, digits: int = 2) -> str:
-    """An amount with thousands apart; a whole number without decimals.
+    """An amount in whatever unit, with thousands apart; a whole number without decimals.
 
     >>> amount(1800000), amount(9.1345), amount(None)
     ('1,800,000', '9.13', '–')
@@ -67,7 +67,7 @@ def kilobytes(size: float) -> str:
 
 
 def signed(points: float, digits: int = 1) -> str:
-    """A difference with its sign; a true minus, and none before zero.
+    """A difference in points with its sign; a true minus, and none before zero.
 
     >>> signed(1.26), signed(-0.5), signed(-0.01)
     ('+1.3', '−0.5', '0.0')
@@ -79,7 +79,7 @@ def signed(points: float, digits: int = 1) -> str:
 
 
 def rough(value: float | None) -> str:
-    """A number with three digits that count; a true minus.
+    """An amount in whatever unit, with three digits that count; a true minus.
 
     >>> rough(-13.7664), rough(0.00486), rough(None)
     ('−13.8', '0.00486', '–')

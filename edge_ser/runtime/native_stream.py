@@ -87,7 +87,7 @@ class NativeListener:
         return filled
 
     def embedding(self, values: NDArray[np.uint8]) -> None:
-        """As :meth:`edge_ser.runtime.stream.Listener.embedding`."""
+        """As :meth:`edge_ser.runtime.stream.AnyListener.embedding`."""
         due, system = self.due, self.system
         check_embedding(
             due, values, system.keyword_embedding if due is Due.KEYWORD else system.acoustic_embedding

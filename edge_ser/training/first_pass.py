@@ -32,7 +32,11 @@ _LEAST = 1e-7
 
 
 class GeneralisedCrossEntropy(keras.losses.Loss):  # type: ignore[misc]
-    """``sum_c target[c] * (1 - p[c]**q) / q`` of logits (arXiv 1805.07836), one value per clip."""
+    """``sum_c target[c] * (1 - p[c]**q) / q`` of logits (arXiv 1805.07836), one value per clip.
+
+    Args:
+        exponent: the exponent q, above 0.
+    """
 
     def __init__(self, exponent: float) -> None:
         super().__init__(name="generalised_cross_entropy")

@@ -59,7 +59,7 @@ class FusionFit:
 
     Attributes:
         head: on [acoustic embedding, keyword embedding].
-        temperature: the acoustic logits were divided by it.
+        temperature: divisor of the acoustic logits.
         penalty: the L2 penalty chosen; ``None`` where keywords were left out because they helped nobody.
         held_out_loss: mean cross-entropy of left-out validation speakers, by penalty; ``"none"`` is no keywords.
     """

@@ -42,10 +42,10 @@ class Lesson:
     Attributes:
         values: float32 (clips, K): probabilities of the classes at ``temperature``, or :func:`taught_vectors`.
         form: which of the two.
-        weight: of the teacher's term; the labels' loss has the rest. 1 is the teacher alone.
-        temperature: that softens the student's logits against ``values``; without meaning for a vector.
+        weight: share of the teacher's term in the loss; the labels' loss has the rest. 1 is the teacher alone.
+        temperature: divisor of the student's logits, softens them against ``values``; without meaning for a vector.
         hint: float32 (clips, V), a vector that is guessed besides; of a lesson of classes only. V may be 0.
-        hint_weight: of its squared error, added to the loss.
+        hint_weight: weight of its squared error, added to the loss.
     """
 
     values: NDArray[np.float32]

@@ -53,7 +53,7 @@ def train_net(
         epochs: makes each epoch's batches.
         validation: watched, never selected on.
         recipe: epochs, batch size, optimiser, loss.
-        dropout: before the classifier.
+        dropout: share of the embedding dropped before the classifier.
         seed: of dropout; the batches have their own.
         folder: takes the checkpoint, the log and at the end the weights.
         advance: called with 1 for every epoch done, those done before included.

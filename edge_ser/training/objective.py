@@ -100,7 +100,8 @@ def make_optimizer(rate: Any, weight_decay: float) -> keras.optimizers.Optimizer
 
     Args:
         rate: learning rate or schedule.
-        weight_decay: of all weights but the centres of classes, which are no part of the net.
+        weight_decay: share that is taken off, times the learning rate, in every step, of all weights but the centres
+            of classes, which are no part of the net.
     """
     optimizer = keras.optimizers.AdamW(rate, weight_decay=weight_decay, clipnorm=5.0)
     optimizer.exclude_from_weight_decay(var_names=[_CENTRES])
@@ -140,7 +141,10 @@ class ClassCentres(layers.Layer):  # type: ignore[misc]
 
 @keras.saving.register_keras_serializable("edge_ser")
 class MultiLoss(keras.losses.Loss):  # type: ignore[misc]
-    """The weighted sum of a :class:`~edge_ser.spec_training.LossSpec`, one value per clip before the reduction."""
+    """The weighted sum of a :class:`~edge_ser.spec_training.LossSpec`, one value per clip before the reduction.
+
+    Besides the number of classes its arguments are as :class:`~edge_ser.spec_training.LossSpec` has them.
+    """
 
     def __init__(
         self,
@@ -219,6 +223,8 @@ class TaughtLoss(keras.losses.Loss):  # type: ignore[misc]
     softened by T, so that its gradient keeps its size whatever T is (Hinton et al., arXiv 1503.02531, section 2). With
     a vector it is the mean squared error of its values, whose own mean square is 1. A hint's squared error is added to
     either.
+
+    Its ``form``, ``weight``, ``temperature`` and ``hint_weight`` are as :class:`~.lessons.Lesson` has them.
     """
 
     def __init__(
@@ -281,7 +287,7 @@ def contrastive(directions: Tensor, labels: Tensor, temperature: float) -> Tenso
     Args:
         directions: float (B, E), each of length 1.
         labels: int (B,); of a mixed clip the label with the larger weight.
-        temperature: scales the similarities.
+        temperature: divisor of the similarities.
 
     Returns:
         float (B,); 0 for a clip that is alone in its class.

@@ -81,7 +81,7 @@ class Rebalance:
 
 
 def generalised_cross_entropy(probabilities: Floats, exponent: float) -> Floats:
-    """``(1 - p**q) / q`` of the probabilities p that a net gave to the true classes.
+    """``(1 - p**q) / q`` of the probabilities p that a net gave to the true classes; q is the exponent.
 
     Zhang & Sabuncu, "Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels" (NeurIPS
     2018, arXiv 1805.07836): towards q = 0 it is cross-entropy, at q = 1 the mean absolute error.

@@ -119,13 +119,16 @@ def said_by(
 
 
 def keep_said(path: Path, rows: Floats) -> None:
-    """Write a teacher's outputs to an npy file, atomically."""
+    """Write a teacher's outputs, float32 (clips, K), to an npy file, atomically."""
     with replacing(path) as beside, beside.open("wb") as file:
         np.save(file, rows)
 
 
 def kept_said(path: Path, clips: int) -> Floats:
     """Read what :func:`keep_said` wrote of so many clips.
+
+    Returns:
+        float32 (clips, K).
 
     Raises:
         InputError: the file is not such a file.
