@@ -132,6 +132,11 @@ def _head(bundle: Bundle) -> Iterator[str]:
     yield _FORBIDDEN
 
 
+def _clips(entry: Mapping[str, Any], part: str) -> str:
+    copies = entry.get("copies", {}).get(part, 0)
+    return f"{entry.get('clips', {}).get(part, '–')}" + (f" and {copies} changed copies" if copies else "")
+
+
 def _data(bundle: Bundle) -> Iterator[str]:
     entries = [(role, entry, layout(entry["name"])) for role, entry in corpora_of(bundle)]
     rows = [
@@ -141,7 +146,7 @@ def _data(bundle: Bundle) -> Iterator[str]:
             form.language or "–",
             form.licence,
             *(
-                f"{entry.get('clips', {}).get(part, '–')} of {len(entry['speakers'].get(part, ()))}"
+                f"{_clips(entry, part)} of {len(entry['speakers'].get(part, ()))}"
                 for part in ("train", "validation", "test")
             ),
         )

@@ -57,7 +57,7 @@ def code_digest(rooms: Sequence[str]) -> str:
 
 
 def told_corpora(manifest: Manifest) -> list[dict[str, Any]]:
-    """What provenance says of a manifest: one entry per corpus in it.
+    """What provenance says of a manifest: one entry per corpus in it, its changed copies counted apart.
 
     Raises:
         InputError: a clip is of a corpus that nobody knows.
@@ -66,6 +66,7 @@ def told_corpora(manifest: Manifest) -> list[dict[str, Any]]:
     for name in sorted({clip.corpus for clip in manifest.clips}):
         form = layout(name)
         own = {part: [clip for clip in manifest.part(part) if clip.corpus == name] for part in PARTS}
+        copies = {part: sum(clip.copy for clip in clips) for part, clips in own.items()}
         entries.append(
             {
                 "name": name,
@@ -73,7 +74,8 @@ def told_corpora(manifest: Manifest) -> list[dict[str, Any]]:
                 "shippable": form.shippable,
                 "synthetic": name.startswith("synthetic"),
                 "protocol": manifest.protocol,
-                "clips": {part: len(clips) for part, clips in own.items()},
+                "clips": {part: len(clips) - copies[part] for part, clips in own.items()},
+                **({"copies": copies} if any(copies.values()) else {}),
                 "speakers": {part: sorted({clip.speaker for clip in clips}) for part, clips in own.items()},
             }
         )

@@ -25,6 +25,7 @@ class Clip:
         language: BCP 47 tag, e.g. ``"en"``, ``""`` where unknown.
         part: the official part (``"train"``, ``"validation"``, ``"test"``) or fold, ``""`` where none.
         licence: the publisher's licence in short form.
+        copy: whether it is a changed copy of a clip of that corpus and speaker, made to teach.
     """
 
     corpus: str
@@ -41,3 +42,4 @@ class Clip:
     language: str = ""
     part: str = ""
     licence: str = ""
+    copy: bool = False

@@ -79,6 +79,7 @@ def _clip(root: Path, number: int, row: Mapping[str, str]) -> Clip:
         language=row.get("language", ""),
         part=row.get("part", ""),
         licence=FOLDER.licence,
+        copy=bool(row.get("corpus")),
     )
 
 

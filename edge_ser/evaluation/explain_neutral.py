@@ -156,8 +156,8 @@ def measure_neutral(
     """Measure neutral speech.
 
     Args:
-        clips: of any emotion; the neutral ones are measured, at most :data:`MOST_CLIPS` at equal steps in the order of
-            corpus, speaker, path and start. The same clips give the same result.
+        clips: of any emotion; the neutral ones are measured, no changed copies of them, at most :data:`MOST_CLIPS` at
+            equal steps in the order of corpus, speaker, path and start. The same clips give the same result.
         front: says how long a window is.
         advance: called with 1 for every clip done; :func:`chosen_clips` says how many there will be.
         jobs: processes.
@@ -221,7 +221,7 @@ def neutral_corpus(
 def chosen_clips(clips: Sequence[Clip]) -> list[Clip]:
     """The clips that :func:`measure_neutral` measures."""
     neutral = sorted(
-        (clip for clip in clips if clip.emotion == NEUTRAL),
+        (clip for clip in clips if clip.emotion == NEUTRAL and not clip.copy),
         key=lambda clip: (clip.corpus, clip.speaker, clip.path.as_posix(), clip.start_s),
     )
     if len(neutral) <= MOST_CLIPS:

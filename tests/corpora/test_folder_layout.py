@@ -38,6 +38,7 @@ def test_copies_of_a_known_corpus_have_its_speakers(tmp_path: Path) -> None:
     table = "path,speaker,emotion,corpus\na.wav,03,anger,emo-db\nb.wav,03,anger,\n"
     copy, own = read_clips("folder", corpus(tmp_path, table, "a.wav", "b.wav"))
     assert (copy.corpus, own.corpus) == ("emo-db", "folder")
+    assert (copy.copy, own.copy) == (True, False)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "iso-8859-1"])

@@ -102,7 +102,7 @@ def test_many_clips_are_thinned_at_equal_steps(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(module, "MOST_CLIPS", 10)
     chosen = chosen_clips(clips[::-1])
     assert [clip.path.stem for clip in chosen] == [f"{at:03}" for at in range(0, 100, 11)]
-    assert chosen_clips([replace(clips[0], emotion="anger")]) == []
+    assert chosen_clips([replace(clips[0], emotion="anger"), replace(clips[1], copy=True)]) == []
 
 
 @pytest.mark.parametrize("duration", [0.3, 1.0, 1.1, 7.0])
