@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 
 from edge_ser.bundle import Bundle
 from edge_ser.frontend.stream import FrontendStream
-from edge_ser.frontend.tables import FrontendTables, make_tables
-from edge_ser.integer_head import IntegerHead
+from edge_ser.frontend.tables import make_tables
 from edge_ser.runtime.interpreters import LiteRtNet
 from edge_ser.runtime.native_stream import NativeListener
 from edge_ser.runtime.stream import AnyListener, Due, Listener
-from edge_ser.runtime.stream_system import StreamSystem, system_of
+from edge_ser.runtime.stream_system import StreamSystem, stream_system, system_of
 from edge_ser.spec import DecisionSpec, NoiseReductionSpec, PcanSpec, StreamSpec, SystemSpec
 from firmware_bridge.host_process import HostProcess
 from firmware_bridge.qemu_m7 import QemuM7
@@ -72,11 +71,21 @@ def settings_of(bundle: Bundle) -> list[Setting]:
     Raises:
         InputError: a member of the bundle is not what its spec says.
     """
-    spec = bundle.spec
-    heads = bundle.arrays("fusion.npz")
-    fusion, words = IntegerHead.from_arrays(heads, "fusion"), IntegerHead.from_arrays(heads, "words")
-    tables = FrontendTables.from_arrays(bundle.arrays("frontend_tables.npz"))
-    channels = spec.frontend.channels
+    own = own_setting(bundle)
+    overlapping, short = _overlapping(bundle.spec), _short(bundle.spec)
+    tables, heads = own.system.tables, (own.system.fusion, own.system.head)
+    shared = system_of(overlapping, tables, *heads, bundle.build_id)
+    apart = system_of(short, make_tables(short.frontend), *heads, bundle.build_id)
+    return [own, Setting("overlapping", shared, own.nets), Setting("short", apart, stand_in_nets(apart))]
+
+
+def own_setting(bundle: Bundle) -> Setting:
+    """The bundle as it is, with its nets run by LiteRT.
+
+    Raises:
+        InputError: a member of the bundle is not what its spec says.
+    """
+    spec, channels = bundle.spec, bundle.spec.frontend.channels
     nets = {
         Due.KEYWORD: _real(
             LiteRtNet(bundle.member("keyword.tflite"), "keyword", spec.keyword_frames, channels)
@@ -85,17 +94,7 @@ def settings_of(bundle: Bundle) -> list[Setting]:
             LiteRtNet(bundle.member("acoustic.tflite"), "acoustic", spec.segment_frames, channels)
         ),
     }
-    short = _short(spec)
-    made = {
-        "own": (spec, tables),
-        "overlapping": (_overlapping(spec), tables),
-        "short": (short, make_tables(short.frontend)),
-    }
-    settings = []
-    for name, (variant, its_tables) in made.items():
-        system = system_of(variant, its_tables, fusion, words, bundle.build_id)
-        settings.append(Setting(name, system, stand_in_nets(system) if variant is short else nets))
-    return settings
+    return Setting("own", stream_system(bundle), nets)
 
 
 def stand_in_nets(system: StreamSystem) -> dict[Due, Embed]:
@@ -210,7 +209,7 @@ class StreamComparison:
     seconds: float = field(init=False, default=0.0)
     """Of audio, with the zeros behind recordings; each setting counts."""
     seconds_of: dict[str, float] = field(init=False, default_factory=dict)
-    """The same by setting."""
+    """The same by setting, seconds."""
 
     @property
     def broken(self) -> list[ListenerCount]:
@@ -227,11 +226,20 @@ class StreamComparison:
             CheckError: a program cannot be built or fails.
         """
         for setting in self.settings:
-            self._add(
+            self.add_to(
                 setting, {name: padded(setting.system, samples) for name, samples in recordings.items()}
             )
 
-    def _add(self, setting: Setting, recordings: dict[str, NDArray[np.int16]]) -> None:
+    def add_to(self, setting: Setting, recordings: dict[str, NDArray[np.int16]]) -> None:
+        """Compare recordings in one setting, as they are: without zeros behind them.
+
+        Args:
+            setting: one of the settings.
+            recordings: int16 (samples,) each, as for :meth:`add`.
+
+        Raises:
+            CheckError: a program cannot be built or fails.
+        """
         system, step = setting.system, setting.system.tables.step_samples
         expected: dict[str, StreamResult] = {}
         jobs: list[StreamRecording] = []

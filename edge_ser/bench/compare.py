@@ -14,8 +14,8 @@ class Compared:
 
     Attributes:
         name: e.g. ``"decision p95"``.
-        first: of the new bench; ``None`` where it has none.
-        second: of the other one.
+        first: of the new bench, milliseconds unless the name says otherwise; ``None`` where it has none.
+        second: of the other one, milliseconds likewise.
     """
 
     name: str
@@ -48,6 +48,9 @@ def compare(first: BenchResult, second: BenchResult) -> tuple[Compared, ...]:
     rows.append(Compared("peak memory MB", *(peak and peak / 1e6 for peak in peaks)))
     times = [one.file.times_real_time if one.file else None for one in (first, second)]
     rows.append(Compared("file, times real time", *times))
+    for part in dict.fromkeys((*first.instructions, *second.instructions)):
+        counts = [one.instructions.get(part, {}).get("per_segment") for one in (first, second)]
+        rows.append(Compared(f"{part.replace('_', ' ')}, instructions a segment", *counts))
     return tuple(row for row in rows if row.first is not None or row.second is not None)
 
 

@@ -137,7 +137,7 @@ class FileRun:
         decisions: how many it gave.
         wall_s: how long each time took, reading included, in order; the first one cold.
         cpu_s: processor time of the slowest of them.
-        times_real_time: ``audio_s`` over the slowest of them.
+        times_real_time: ratio of ``audio_s`` to the slowest of them.
     """
 
     audio_s: float

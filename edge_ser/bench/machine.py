@@ -86,7 +86,12 @@ def load() -> float | None:
 
 
 def is_busy(load_before: float | None, cores: int) -> bool:
-    """Whether other work was running before: then times say as much of that as of what was timed."""
+    """Whether other work was running before: then times say as much of that as of what was timed.
+
+    Args:
+        load_before: processes that wanted to run, as :func:`load` counts them; ``None`` where that is not known.
+        cores: of the processor.
+    """
     return load_before is not None and load_before > _BUSY_SHARE * cores
 
 

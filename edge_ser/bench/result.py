@@ -26,6 +26,9 @@ BackendName = Literal["litert", "tflm", "usb", "board", "host", "qemu"]
 
 NO_TIMES: Final = "counted, not timed"
 
+STREAM_BYTES: Final = "net_inputs_and_records"
+"""Key of :attr:`Agreement.differences`: bytes unlike those of the listener in Python."""
+
 
 @dataclass(frozen=True)
 class BundleName:
@@ -41,7 +44,7 @@ class Agreement:
 
     Attributes:
         differences: largest difference by stage, in its own units (steps of uint8, score units); ``None`` where
-            the shape is another or the stage was not run.
+            the shape is another or the stage was not run. Of :data:`STREAM_BYTES`, how many bytes differ.
         within: whether every stage that was run is within :data:`edge_ser.runtime.golden.TOLERANCE`.
         problem: what is wrong, in words; ``""`` where nothing is.
     """
@@ -58,12 +61,12 @@ class Usage:
     Attributes:
         load_ms: reading and verifying the bundle, and making it ready.
         cpu_s: processor time of the timed runs together, all threads.
-        cpu_ms_per_decision: of one.
+        cpu_ms_per_decision: processor milliseconds of one.
         memory_before_bytes: held before the bundle was read: the interpreter and the libraries.
         memory_peak_bytes: most that was held, until the last timed run.
         switched_away: how often the system took the processor away during the timed runs.
         load_before: processes that wanted to run, average of the minute before; ``None`` where unknown.
-        load_after: and afterwards, with this one.
+        load_after: processes that wanted to run in the last minute of it, with this one.
     """
 
     load_ms: float
@@ -87,7 +90,7 @@ class BenchResult:
         device: what it ran on, in words.
         what: what a decision's time holds, in words.
         bundle: which bundle.
-        settings: what was chosen, e.g. threads.
+        settings: what was chosen, e.g. threads; numbers in the unit that the key names, e.g. ``clock_mhz``.
         machine: that the bench ran on; a board hangs on it.
         runs: timed runs.
         warm_up: runs before them, after the first.
@@ -102,7 +105,7 @@ class BenchResult:
         segment: a whole segment decided at once, by stage and ``"whole"``; empty where that was not timed.
         file: a file classified, if one was given.
         usage: of the timed process; ``None`` where it is another machine's.
-        instructions: executed, by part, where an emulator counts them.
+        instructions: executed, by part, and of all parts together as ``"whole"``, where an emulator counts them.
         agreement: with the golden vectors.
         notes: what a reader must know.
         runs_ms: every timed run in order, by stage and ``"whole"``.
@@ -186,9 +189,14 @@ def parse_result(data: bytes, source: str) -> BenchResult:
 
 
 def csv_text(result: BenchResult) -> str:
-    """Every timed run: a line each, milliseconds by stage; none left out."""
+    """Every timed run: a line each, milliseconds by stage; none left out. Without any, a line for each count."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
+    if not result.runs_ms and result.instructions:
+        writer.writerow(["part", "per", "instructions"])
+        for part, counts in result.instructions.items():
+            writer.writerows([part, name.removeprefix("per_"), count] for name, count in counts.items())
+        return file.getvalue()
     names = list(result.runs_ms)
     writer.writerow(["run", *(f"{name}_ms" for name in names)])
     columns = (result.runs_ms[name] for name in names)

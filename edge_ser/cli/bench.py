@@ -255,7 +255,8 @@ def _tell(result: BenchResult, other: BenchResult | None) -> None:
     for note in result.notes:
         say(note)
     if result.agreement.problem:
-        say(f"{result.agreement.problem}: DO NOT BELIEVE THESE TIMES")
+        figures = "TIMES" if result.runs_ms else "COUNTS"
+        say(f"{result.agreement.problem}: DO NOT BELIEVE THESE {figures}")
 
 
 def _check_options(backend: str, against: str, given: dict[str, tuple[bool, tuple[str, ...]]]) -> None:

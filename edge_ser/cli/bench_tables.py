@@ -26,7 +26,7 @@ def render(result: BenchResult, other: BenchResult | None, beside: Sequence[Besi
         parts.append(_times(result))
     if result.instructions:
         rows = [
-            (f"{part} {name.replace('_', ' ')}", f"{count:,}")
+            (f"{part} {name}".replace("_", " "), f"{count:,}")
             for part, counts in result.instructions.items()
             for name, count in counts.items()
         ]
@@ -72,11 +72,17 @@ def _sentences(result: BenchResult) -> str:
             f"A file of {result.file.audio_s:.1f} s: {result.file.times_real_time:.0f} times real time "
             f"(the slowest of {times} s)."
         )
+    from edge_ser.bench.result import STREAM_BYTES
+
     told = ", ".join(
         f"{name} {'not run' if value is None else value}"
         for name, value in result.agreement.differences.items()
+        if name != STREAM_BYTES
     )
     words.append(f"Largest difference from the golden vectors: {told}.")
+    if STREAM_BYTES in result.agreement.differences:
+        differ = result.agreement.differences[STREAM_BYTES]
+        words.append(f"Bytes of net inputs and records that differ from the listener in Python: {differ}.")
     return "\n".join(words)
 
 
@@ -99,11 +105,16 @@ def _compared(result: BenchResult, other: BenchResult) -> RenderableType:
     from edge_ser.bench.compare import compare
 
     lines = [
-        (row.name, _ms(row.first), _ms(row.second), "–" if row.ratio is None else f"{row.ratio:.2f}")
+        (row.name, *map(_figure, (row.first, row.second)), "–" if row.ratio is None else f"{row.ratio:.2f}")
         for row in compare(result, other)
     ]
     title = f"This bench beside {other.title}; milliseconds where nothing else is said"
     return table(title, ("", "this", "other", "this / other"), lines)
+
+
+def _figure(value: float | None) -> str:
+    """Counts are integers, everything else is not."""
+    return f"{value:,}" if isinstance(value, int) else _ms(value)
 
 
 def _ms(value: float | None) -> str:

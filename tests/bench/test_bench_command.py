@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from bench_cases import made_result
 from typer.testing import CliRunner
 
 from edge_ser.bench import emulated, local
-from edge_ser.bench.emulated import emulated_result
-from edge_ser.bench.result import Agreement, BenchResult, BundleName, read_result
+from edge_ser.bench.emulated import PARTS, emulated_result, run_emulated
+from edge_ser.bench.result import STREAM_BYTES, Agreement, BenchResult, BundleName, read_result
 from edge_ser.bundle import read_bundle
 from edge_ser.bundle_shipped import shipped_bundle
 from edge_ser.cli.bench import bench
@@ -20,7 +22,8 @@ from edge_ser.errors import EdgeSerError, MissingError
 from edge_ser.files import write_json
 from edge_ser.frontend.engine import open_frontend
 from edge_ser.frontend.tables import FrontendTables
-from firmware_bridge.frontend_job import JobResult
+from edge_ser.npz import npy_bytes
+from firmware_bridge.stream_parity import M7, Difference, ListenerCount
 
 app = typer.Typer()
 app.command("bench")(bench)
@@ -128,24 +131,85 @@ def test_no_emulator_ends_with_three(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "make m7-deps" in error
 
 
-def test_instructions_are_no_times(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def golden_features() -> np.ndarray:
     bundle = read_bundle(shipped_bundle())
     tables = FrontendTables.from_arrays(bundle.arrays("frontend_tables.npz"))
-    features = open_frontend(tables).process(bundle.array("golden/samples.npy"))
-    found = emulated_result(bundle, tables, JobResult((features,), (14_400_000,)))
+    return open_frontend(tables).process(bundle.array("golden/samples.npy"))
+
+
+def _counted(features: np.ndarray, *notes: str, **changes: object) -> BenchResult:
+    spent = (14_400_000, 200_000, 3_000, 40_000)
+    count = ListenerCount("own", M7, records=1, bytes=9_000, instructions=spent)
+    return emulated_result(read_bundle(shipped_bundle()), features, replace(count, **changes), 46_400, notes)
+
+
+def test_instructions_are_no_times(
+    golden_features: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = _counted(golden_features, "a note of its own")
     monkeypatch.setattr(emulated, "run_emulated", lambda _bundle: found)
     code, text, _ = _run("--backend", "qemu", "--json")
     assert code == 0
     told = json.loads(text)
     assert (told["p50_ms"], told["kind"], told["runs_ms"]) == (None, "emulated", {})
-    assert told["instructions"]["frontend"] == {
-        "per_hop": 100_000,
-        "per_second_of_audio": 5_000_000,
-        "per_segment": 14_400_000,
+    assert told["instructions"] == {
+        "frontend": {"per_hop": 100_000, "per_second_of_audio": 5_000_000, "per_segment": 14_400_000},
+        "net_inputs": {"per_segment": 200_000},
+        "embeddings": {"per_segment": 3_000},
+        "records": {"per_segment": 40_000},
+        "whole": {"per_segment": 14_643_000},
     }
-    wrong = emulated_result(bundle, tables, JobResult((features + 9,), (1,)))
-    assert not wrong.agreement.within
+    assert told["agreement"]["differences"] == {"features": 0, STREAM_BYTES: 0}
+    assert "the nets do not run on the emulator" in told["what"]
+    assert "a note of its own" in told["notes"]
     assert "EMULATED" in found.title
-    code, text, _ = _run("--backend", "qemu")
+    write_json(tmp_path / "old.json", _counted(golden_features, instructions=(7_200_000, 1, 1, 1)).to_dict())
+    code, text, error = _run("--backend", "qemu", "--compare", tmp_path / "old.json")
+    assert (code, found.agreement.problem) == (0, "")
     assert "100,000" in text
-    assert "no milliseconds" in _run("--backend", "qemu")[2]
+    assert "differ from the listener in Python: 0" in text
+    (row,) = [line for line in text.splitlines() if "frontend, instructions a segment" in line]
+    assert [word for word in row.split() if word[0].isdigit()] == ["14,400,000", "7,200,000", "2.00"]
+    assert "no milliseconds" in error
+
+
+def test_two_decisions_share_what_was_counted(golden_features: np.ndarray) -> None:
+    assert _counted(golden_features, records=2).instructions["records"] == {"per_segment": 20_000}
+
+
+def test_golden_audio_that_the_gate_takes_for_silence_is_told(golden_features: np.ndarray) -> None:
+    silent = _counted(golden_features, instructions=(14_400_000, 0, 0, 900))
+    assert any("silence" in note for note in silent.notes)
+    assert not any("silence" in note for note in _counted(golden_features).notes)
+
+
+def test_other_values_or_bytes_on_the_emulator_fail_the_check(
+    golden_features: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "features differs by" in _counted(golden_features + 900).agreement.problem
+    broken = _counted(golden_features, differences=3, first=Difference("own", "golden audio", 70))
+    assert broken.agreement.differences == {"features": 0, STREAM_BYTES: 3}
+    monkeypatch.setattr(emulated, "run_emulated", lambda _bundle: broken)
+    code, _, error = _run("--backend", "qemu", "--json")
+    assert code == 1
+    assert "in 3 bytes, from byte 70 of 9,000 on" in error
+    assert "DO NOT BELIEVE THESE COUNTS" in error
+
+
+@pytest.mark.parametrize("lacking", [0, 5_000])
+def test_the_emulator_counts_the_whole_path(lacking: int) -> None:
+    bundle = read_bundle(shipped_bundle())
+    samples = bundle.array("golden/samples.npy")
+    members = {"golden/samples.npy": npy_bytes(samples[: len(samples) - lacking])}
+    try:
+        found = run_emulated(bundle.with_members(members) if lacking else bundle)
+    except MissingError as error:
+        pytest.skip(str(error))
+    assert found.agreement.differences == {"features": None if lacking else 0, STREAM_BYTES: 0}
+    assert found.agreement.within == (not lacking)
+    assert any("5,000 samples short of a segment" in note for note in found.notes) == bool(lacking)
+    parts = {name: counts["per_segment"] for name, counts in found.instructions.items()}
+    assert min(parts.values()) > 0
+    assert parts.pop("whole") == sum(parts.values())
+    assert parts["frontend"] > 10 * sum(parts[name] for name in PARTS[1:])

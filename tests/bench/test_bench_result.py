@@ -60,6 +60,29 @@ def test_the_csv_holds_every_run() -> None:
     assert [float(row["acoustic_ms"]) for row in rows] == result.runs_ms["acoustic"]
 
 
+COUNTS = {"frontend": {"per_hop": 7, "per_segment": 700}, "net_inputs": {"per_segment": 30}}
+
+
+def test_without_runs_the_csv_holds_the_counts() -> None:
+    text = csv_text(made_result(runs_ms={}, instructions=COUNTS))
+    assert text.splitlines() == [
+        "part,per,instructions",
+        "frontend,hop,7",
+        "frontend,segment,700",
+        "net_inputs,segment,30",
+    ]
+
+
+def test_counts_stand_side_by_side() -> None:
+    fewer = {"frontend": {"per_segment": 350}}
+    rows = compare(made_result(instructions=fewer), made_result(instructions=COUNTS))
+    found = {row.name: (row.first, row.second, row.ratio) for row in rows if "instructions" in row.name}
+    assert found == {
+        "frontend, instructions a segment": (350, 700, 0.5),
+        "net inputs, instructions a segment": (None, 30, None),
+    }
+
+
 def test_equal_results_are_one_to_one() -> None:
     result = made_result()
     assert warnings(result, result) == ()
@@ -119,7 +142,18 @@ def test_pictures_show_every_bench_and_repeat() -> None:
     assert draw((one,), "png").startswith(b"\x89PNG")
 
 
-def test_what_has_no_times_cannot_be_drawn() -> None:
+def test_counts_are_drawn_where_nothing_was_timed() -> None:
     pytest.importorskip("matplotlib")
-    with pytest.raises(InputError, match="nothing was timed"):
+    one = made_result(runs_ms={}, instructions=COUNTS)
+    picture = draw((one,), "svg")
+    assert ET.fromstring(picture).tag.endswith("svg")
+    assert picture == draw((one,), "svg")
+    assert picture != draw((made_result(runs_ms={}, instructions={"frontend": {"per_segment": 9}}),), "svg")
+    timed = made_result()
+    assert draw((timed, one), "svg") == draw((timed,), "svg"), "times and counts never share a picture"
+
+
+def test_what_has_neither_times_nor_counts_cannot_be_drawn() -> None:
+    pytest.importorskip("matplotlib")
+    with pytest.raises(InputError, match="nothing was timed or counted"):
         draw((made_result(runs_ms={}),), "png")
