@@ -279,6 +279,22 @@ def test_curves_come_from_the_bundle_and_a_named_folder_goes_before(tmp_path: Pa
     assert named.curves_from == "other"
 
 
+def test_what_an_emulator_counted_is_no_time(tmp_path: Path) -> None:
+    none = dict.fromkeys(("first_ms", "p50_ms", "p95_ms", "p99_ms", "mean_ms", "least_ms", "most_ms"))
+    counted = bench(
+        backend="qemu",
+        kind="emulated",
+        stages={},
+        runs_ms={},
+        instructions={"net_inputs": {"per_segment": 105_704}},
+        **none,
+    )
+    found = gather(SHIPPED, Sources(bench=(written(tmp_path / "q.json", counted),)))
+    words = " ".join(parse(html_page(found)).words().split())
+    assert "instructions, counted, not timed" in words
+    assert "net inputs per segment 105,704" in words
+
+
 def test_markup_in_a_bundle_or_a_file_stays_text(tmp_path: Path) -> None:
     labels = (POISON, f"{POISON}2")
     rows = {"litert": row(labels), "constant": row(labels)}
