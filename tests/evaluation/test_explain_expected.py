@@ -36,7 +36,7 @@ def test_the_table_names_known_things_and_its_sources() -> None:
         assert all(set(one.sources) <= set(SOURCES) for one in cues.values())
         # Neutral speech is what everything is compared with; every other direction has a source.
         assert all(one.sources for one in cues.values()) == (emotion != "neutral")
-    assert len(sources_of("anger")) == 4
+    assert len(sources_of("anger")) == 3
     assert sources_of("surprise") == ()
 
 
