@@ -18,7 +18,7 @@ from edge_ser.edgetpu.model import Operator
 from edge_ser.edgetpu.patterns import pattern_of
 from edge_ser.edgetpu.probe import PROBES, Probe
 from edge_ser.errors import InputError
-from edge_ser.files import parse_json_object, reason, write_json
+from edge_ser.files import parse_json_object, read_limited, write_json
 
 VARIABLE = "EDGE_SER_OP_TABLE"
 """Environment variable that names another table; empty means that none is used."""
@@ -135,16 +135,7 @@ def read_table(path: Path) -> OpTable:
     Raises:
         InputError: it cannot be read, is not an op table, or says what no probe asks; the reason is named.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_TABLE_BYTES + 1)
-    except OSError as error:
-        message = f"{path}: cannot be read ({reason(error)}); {_AGAIN}"
-        raise InputError(message) from None
-    if len(data) > MAX_TABLE_BYTES:
-        message = f"{path}: more than {MAX_TABLE_BYTES} bytes; an op table is smaller; {_AGAIN}"
-        raise InputError(message)
-    return parse_table(data, str(path))
+    return parse_table(read_limited(path, _AGAIN, MAX_TABLE_BYTES), str(path))
 
 
 def parse_table(data: bytes, source: str) -> OpTable:
