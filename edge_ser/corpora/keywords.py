@@ -11,7 +11,8 @@ Near-silence is made besides (:mod:`edge_ser.corpora.quiet`). Every corpus keeps
 split by speaker, noise by recording (ESC by its folds, which keep the takes of one recording together). In validation
 and test, unknown and silence have as many clips as the words have on average, as in the twelve-class tests of the
 field (Warden, arXiv 1804.03209: about as many as one word has); in training unknown has up to as many as all words
-together. Corpora share a class evenly.
+together. Corpora share a class evenly. Synthetic voices beside people who say the words only teach: nothing is chosen
+or scored on them.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from edge_ser.corpora.manifest import Manifest, make_manifest
 from edge_ser.corpora.quiet import QUIET, make_quiet
 from edge_ser.corpora.registry import layout, read_clips
 from edge_ser.corpora.splits import PARTS, Part, Parts, has_official_parts, split_by_part, split_by_speaker
+from edge_ser.corpora.synthetic_layout import is_synthetic
 from edge_ser.corpora.synthetic_lexicon import holds
 from edge_ser.errors import InputError
 from edge_ser.spec import SILENCE, UNKNOWN_WORD, CorporaSpec, SystemSpec
@@ -112,6 +114,9 @@ def within(
     """
     _check_once(places)
     sources = [open_source(spec, place) for place in places]
+    people = [one for one in sources if not is_synthetic(one.name)]
+    if any(_has_words(spec, one) for one in people):
+        sources = [_only_teaching(one) if is_synthetic(one.name) else one for one in sources]
     parts = _balanced(spec, sources)
     _check_complete(spec, parts, demanded)
     words = ", ".join(source.name for source in sources)
@@ -324,6 +329,22 @@ def _without_test(source: Source) -> Source:
         source,
         parts={"train": parts["train"] + parts["test"], "validation": parts["validation"], "test": ()},
     )
+
+
+def _only_teaching(source: Source) -> Source:
+    """All of its speakers train."""
+    return replace(
+        source,
+        parts={
+            "train": tuple(clip for part in PARTS for clip in source.parts[part]),
+            "validation": (),
+            "test": (),
+        },
+    )
+
+
+def _has_words(spec: SystemSpec, source: Source) -> bool:
+    return any(clip.keyword in spec.keyword.words for part in PARTS for clip in source.parts[part])
 
 
 def _balanced(spec: SystemSpec, sources: Sequence[Source]) -> Parts:

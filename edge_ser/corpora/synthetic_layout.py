@@ -134,3 +134,8 @@ SYNTHETIC_WORDS = Layout(
     aside=_AUDIO,
     complete=True,
 )
+
+
+def is_synthetic(corpus: str) -> bool:
+    """Whether a layout of this name holds voices that were made, not people."""
+    return corpus in (SYNTHETIC.name, SYNTHETIC_WORDS.name)

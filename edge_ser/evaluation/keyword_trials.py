@@ -20,6 +20,7 @@ from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.keywords import Place, across, origins, within
 from edge_ser.corpora.registry import read_clips
 from edge_ser.corpora.splits import PARTS, Part
+from edge_ser.corpora.synthetic_layout import is_synthetic
 from edge_ser.errors import CheckError, EdgeSerError, InputError
 from edge_ser.evaluation.backends import BackendName
 from edge_ser.evaluation.decided import Decided, decided_from_dict
@@ -302,8 +303,8 @@ def _summed_up(trial: KeywordTrial, tasks: Sequence[_Task], made: Mapping[str, A
         "corpus": trial.target[0],
         "sources": [name for name, _ in trial.sources],
         "others": [name for name, _ in trial.others],
-        "synthetic": any(name.startswith("synthetic") for name, _ in (trial.target, *trial.others)),
-        "trained_on_synthetic": any(name.startswith("synthetic") for name, _ in learned),
+        "synthetic": any(is_synthetic(clip.corpus) for task in tasks for clip in task.fold.manifest.test),
+        "trained_on_synthetic": any(is_synthetic(name) for name, _ in learned),
         "corpora": sorted(names),
         "protocol": trial.protocol,
         "folds": [file["protocol"] for file in files[: len(files) // len(trial.seeds)]],

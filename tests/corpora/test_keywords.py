@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -93,6 +94,32 @@ def test_every_class_is_there_in_every_part_and_no_speaker_crosses(tmp_path: Pat
     assert _counts(manifest, UNKNOWN_WORD)["train"] > 8
     voices = [{(clip.corpus, clip.speaker) for clip in manifest.part(part) if clip.speaker} for part in PARTS]
     assert sum(len(part) for part in voices) == len(set().union(*voices))
+
+
+def _made_voices(root: Path, words: tuple[str, ...], speakers: int = 8) -> Path:
+    """A synthetic corpus' words: every voice says each once."""
+    rows = []
+    for speaker in range(speakers):
+        for word in words:
+            _sound(root / "audio" / f"voice-{speaker}" / f"{word}.wav", 0.9)
+            row = {"path": f"audio/voice-{speaker}/{word}.wav", "start_s": 0.0, "end_s": 0.9, "sex": "f"}
+            rows.append(json.dumps({**row, "speaker": f"voice-{speaker}", "keyword": word, "text": word}))
+    (root / "keywords.jsonl").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def test_synthetic_voices_beside_people_only_teach(tmp_path: Path) -> None:
+    made = ("synthetic-words", _made_voices(tmp_path / "made", ("bed", "cat", "dog")))
+    said = ("folder", _sentences(tmp_path / "said"))
+    people = ("speech-commands", _speech_commands(tmp_path / "sc"))
+    manifest = within(_spec("bed", "cat"), [people, said, made], tmp_path / "quiet")
+    homes = {part: {clip.corpus for clip in manifest.part(part)} for part in PARTS}
+    assert made[0] in homes["train"]
+    assert made[0] not in homes["validation"] | homes["test"]
+    assert _counts(manifest, "bed") == {"train": 8 + 8, "validation": 2, "test": 2}
+    # Where nobody else says the words they are all that can be scored.
+    alone = within(_spec("bed", "cat"), [made, said], tmp_path / "quiet-alone")
+    assert any(clip.corpus == made[0] for clip in alone.test)
 
 
 def test_pieces_of_sentences_lie_within_them_and_do_not_overlap(tmp_path: Path) -> None:
