@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
+from sklearn.utils.class_weight import compute_sample_weight
 
 from edge_ser.errors import InputError
 from edge_ser.spec_training import TeacherSpec
@@ -205,7 +206,9 @@ def probe_logits(
 ) -> NDArray[np.float64]:
     """Log probabilities by a linear classifier on vectors; for every clip it was fitted on other speakers.
 
-    Fitted on the same clips it would know their labels by heart and teach nothing but them.
+    Fitted on the same clips it would know their labels by heart and teach nothing but them. Every class counts alike,
+    as it does in the student's loss: a class of few clips, or one whose clips are mostly of the speakers that are left
+    out, would otherwise be taught away.
 
     Args:
         vectors: float32 (clips, K), each of length 1.
@@ -214,7 +217,7 @@ def probe_logits(
         classes: how many there are.
 
     Returns:
-        float64 (clips, classes), by the penalty that gives the least cross-entropy.
+        float64 (clips, classes), by the penalty that gives the least cross-entropy, averaged over classes.
 
     Raises:
         InputError: fewer than two speakers.
@@ -232,10 +235,11 @@ def probe_logits(
             if len(present) == 1:
                 held_out[held, present[0]] = 0.0
                 continue
-            fitted = LogisticRegression(C=strength, max_iter=500, tol=1e-3)
+            fitted = LogisticRegression(C=strength, max_iter=500, tol=1e-3, class_weight="balanced")
             fitted.fit(vectors[learned], labels[learned])
             held_out[np.ix_(held, fitted.classes_)] = fitted.predict_log_proba(vectors[held])
         tried.append(log_softmax(np.maximum(held_out, np.log(_SMALLEST)), axis=1))
-    losses = [-logits[np.arange(len(labels)), labels].mean() for logits in tried]
+    weights = compute_sample_weight("balanced", labels)
+    losses = [-float(weights @ logits[np.arange(len(labels)), labels]) for logits in tried]
     best: NDArray[np.float64] = tried[int(np.argmin(losses))]
     return best

@@ -112,6 +112,17 @@ def test_a_probe_is_right_on_speakers_that_it_was_not_fitted_on() -> None:
         probe_logits(told, LABELS, ["one"] * 40, CLASSES)
 
 
+def test_a_probe_does_not_forget_a_class_that_has_few_clips() -> None:
+    rng = np.random.default_rng(5)
+    labels = np.repeat([0, 1], [180, 20])
+    speakers = [f"s{at % 10}" for at in range(200)]
+    vectors = joined_vectors([(labels[:, np.newaxis] + rng.normal(size=(200, 2))).astype(np.float32)])
+    found = probe_logits(vectors, labels, speakers, 2).argmax(axis=1)
+    recalls = [float((found == labels)[labels == each].mean()) for each in (0, 1)]
+    # By number alone the rare class would be guessed hardly ever.
+    assert min(recalls) > 0.5
+
+
 def test_a_probe_lives_with_a_class_that_one_speaker_alone_has() -> None:
     vectors = joined_vectors([RNG.normal(size=(6, 4)).astype(np.float32)])
     logits = probe_logits(vectors, np.array([0, 1, 0, 1, 0, 2]), ["a", "a", "b", "b", "c", "c"], CLASSES)
