@@ -109,7 +109,7 @@ def make_plan(trial: Trial) -> Plan:
         only_classes(one, classes if at == 0 or crossing else _known(one, classes))
         for at, one in enumerate(corpora)
     ]
-    corpora = [_levelled(trial, one) for one in wanted]
+    corpora = [_levelled(trial, one, at) for at, one in enumerate(wanted)]
     spec = replace(trial.spec, acoustic=replace(trial.spec.acoustic, classes=classes))
     return Plan(
         spec=spec,
@@ -204,10 +204,11 @@ def _known(corpus: Corpus, classes: tuple[str, ...]) -> tuple[str, ...]:
     return known
 
 
-def _levelled(trial: Trial, corpus: Corpus) -> Corpus:
+def _levelled(trial: Trial, corpus: Corpus, at: int) -> Corpus:
     if trial.level_dbfs is None:
         return corpus
-    folder = (trial.folder / "levelled" / corpus.name).resolve()
+    # By its place, too: two folders of copies are two corpora of one layout.
+    folder = (trial.folder / "levelled" / f"{at}-{corpus.name}").resolve()
     rate = trial.spec.frontend.sample_rate_hz
     copies = level_copies(corpus.clips, trial.level_dbfs, rate, folder)
     return Corpus(corpus.name, folder, tuple(copies))

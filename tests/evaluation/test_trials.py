@@ -126,6 +126,16 @@ def test_chosen_classes_and_one_level(
     assert not trained
 
 
+def test_two_sources_of_one_layout_at_one_level(
+    hissing: Callable[..., Path], words: Path, tmp_path: Path
+) -> None:
+    target, *others = hissing("f1", "f2", "m1", "m2"), hissing("f3", "m3"), hissing("f4", "m4")
+    sources = tuple(("folder", root) for root in others)
+    trial = _trial(target, words, tmp_path, sources=sources, level_dbfs=-30.0)
+    taught = {clip.speaker for clip in make_plan(trial).folds[0].manifest.train}
+    assert {"f3", "m3", "f4", "m4"} <= taught
+
+
 @pytest.mark.parametrize(
     ("changes", "words_of_it"),
     [
