@@ -120,7 +120,9 @@ def _pitch(signal: Floats) -> tuple[Floats, Floats, Floats]:
         if not len(lags):
             continue
         left, right = row[lags - 1], row[lags + 1]
-        shift = (right - left) / 2 / (2 * tops - left - right)
+        bend = 2 * tops - left - right
+        # A peak may be flat: after digital silence a frame is nearly nothing but rounding.
+        shift = np.divide((right - left) / 2, bend, out=np.zeros_like(tops), where=bend > 0)
         exact = lags + shift
         height = (tops + (right - left) * shift / 4).clip(max=1.0)
         worth = height - _OCTAVE * np.log2(LOWEST_HZ * exact / SAMPLE_RATE_HZ)
