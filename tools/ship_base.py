@@ -89,6 +89,7 @@ def main() -> None:
         before = read_bundle(chosen.output) if chosen.output.is_file() else None
         write_bundle(chosen.output, whole)
         if chosen.output == SHIPPED and not LINK.is_symlink():
+            LINK.unlink(missing_ok=True)  # a copy, where the files came without links
             LINK.symlink_to(os.path.relpath(SHIPPED, LINK.parent))
         print(f"{chosen.output}: {chosen.output.stat().st_size:,} bytes, build {whole.build_id}")
         if before is not None:
