@@ -2,10 +2,9 @@
 
 The convention, also told in docs/docs-own.md: a block marked ``sh`` is run, line by line, and each line must end with 0
 or with the code that its comment names (``# exit 1``). One that needs more has the line ``<!-- needs: EMO-DB -->``
-above it: what :data:`AVAILABLE` can find is looked for, and the block run where it is there. What it cannot find, a
-board say, leaves a block that is only held against the command line, the Makefile and the tools. Blocks marked
-``python`` are run, page by page; those marked ``toml`` are parts of a spec unless ``<!-- not a spec -->`` stands above
-them.
+above it: what :data:`AVAILABLE` can find is looked for, and the block run where it is there. For what it cannot find, a
+board say, something stands in: the table in ``stand_ins.py``. Blocks marked ``python`` are run, page by page; those
+marked ``toml`` are parts of a spec unless ``<!-- not a spec -->`` stands above them.
 """
 
 from __future__ import annotations
@@ -24,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+for _room in ("edgetpu", "firmware_bridge"):  # whose stand-ins serve here, too
+    sys.path.append(str(REPOSITORY / "tests" / _room))
 PAGES = (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md")))
 LANGUAGES = ("csv", "json", "make", "python", "sh", "text", "toml", "yaml")
 NOT_A_SPEC = "not a spec"
@@ -31,7 +32,7 @@ WRITTEN = {REPOSITORY / "docs" / "results.md": "the corpora and trainings of hou
 """Pages that a command writes, and what their blocks need."""
 
 CORPORA = ("CREMA-D", "EMO-DB")
-"""Corpora of real speech that a block may need; tests find them by the fixture ``shared_data``."""
+"""Corpora of real speech with which a block is run, too, where the fixture ``shared_data`` finds them."""
 
 AVAILABLE: Mapping[str, Callable[[], bool]] = {
     "gcc": lambda: shutil.which("gcc") is not None,
@@ -47,7 +48,7 @@ _EXIT = re.compile(r"#.*?\bexit (\d)\b")
 _OPERATORS = {"|", "||", "&&", ";", "&"}
 _REDIRECTIONS = {">", ">>", "<", "2>", ">&"}
 _OTHER_PROGRAMS = {"bash", "cd", "export", "git", "unzip"}
-"""What may stand in a block that is not run, besides edge-ser, make, python and pip."""
+"""What may stand in a block besides edge-ser, make, python and pip."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,11 @@ class Block:
 def page_name(page: Path) -> str:
     """For the name of a test."""
     return str(page.relative_to(REPOSITORY))
+
+
+def block_name(block: Block) -> str:
+    """For the name of a test."""
+    return f"{page_name(block.page)}-{block.line}"
 
 
 def blocks(page: Path) -> list[Block]:

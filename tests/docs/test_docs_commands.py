@@ -1,21 +1,16 @@
-"""Every command block of README.md and docs/ works: run where a test machine can, else held against the real one."""
+"""Every command block of README.md and docs/ works: each is run, some with what ``stand_ins.py`` provides."""
 
 from __future__ import annotations
 
 import csv
 import io
-import os
 import re
-import shutil
-import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 from docs_cases import (
     AVAILABLE,
     CORPORA,
@@ -24,6 +19,7 @@ from docs_cases import (
     PAGES,
     REPOSITORY,
     Block,
+    block_name,
     blocks,
     command_of,
     inline_commands,
@@ -34,14 +30,11 @@ from docs_cases import (
     script,
     simple_commands,
 )
+from running import STOOD_IN_FOR, is_training, run, run_stood_in
+from stand_ins import STAND_INS
 
-from edge_ser.bundle import read_bundle
-from edge_ser.bundle_shipped import SHIPPED
 from edge_ser.corpora.folder import OPTIONAL, REQUIRED
 from edge_ser.spec_file import spec_from_dict
-
-EMOTIONS = ("anger", "neutral", "sadness")
-_LIMIT_S = 600
 
 
 def _with(language: str) -> list[Path]:
@@ -61,59 +54,6 @@ WITH_NEEDS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def stock(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a reader has at hand: recordings of real speech, a corpus of them, a bundle and its nets."""
-    if not SHIPPED.is_file():
-        pytest.skip("no shipped bundle")
-    folder = tmp_path_factory.mktemp("docs") / "stock"
-    bundle = read_bundle(SHIPPED)
-    samples = bundle.array("golden/samples.npy")
-    rate = bundle.spec.frontend.sample_rate_hz
-    (folder / "recordings").mkdir(parents=True)
-    soundfile.write(folder / "call.wav", samples, rate)
-    soundfile.write(folder / "meeting.flac", np.tile(samples, 2), rate)
-    rows = ["path,speaker,emotion"]
-    for speaker in range(8):
-        for number, emotion in enumerate(EMOTIONS):
-            name = f"{speaker}-{emotion}.wav"
-            quieter = (samples // (2 + number + speaker)).astype(np.int16)
-            soundfile.write(folder / "recordings" / name, np.roll(quieter, 1000 * speaker), rate)
-            rows.append(f"{name},person{speaker},{emotion}")
-    (folder / "recordings" / "clips.csv").write_text("\n".join(rows) + "\n")
-    for net in ("keyword.tflite", "acoustic.tflite"):
-        (folder / net).write_bytes(bundle.member(net))
-    (folder / "build" / "base").mkdir(parents=True)
-    shutil.copy(SHIPPED, folder / "build" / "base" / "base.edgeser")
-    shutil.copy(SHIPPED, folder / "before.edgeser")
-    shutil.copy(SHIPPED, folder / "now.edgeser")
-    for name in ("models", "tools"):
-        (folder / name).symlink_to(REPOSITORY / name)
-    programs = folder / ".venv" / "bin"
-    programs.mkdir(parents=True)
-    for name, command in (("edge-ser", "-m edge_ser.cli.main"), ("python", "")):
-        program = programs / name
-        program.write_text(f'#!/bin/sh\nexec {sys.executable} {command} "$@"\n')
-        program.chmod(0o755)
-    return folder
-
-
-@pytest.fixture
-def sandbox(stock: Path, tmp_path: Path) -> Path:
-    """A copy of it for one page."""
-    return Path(shutil.copytree(stock, tmp_path / "sandbox", symlinks=True))
-
-
-def _run(command: list[str], sandbox: Path) -> None:
-    home = {"HOME": str(sandbox), "MPLCONFIGDIR": str(sandbox / ".matplotlib"), "EDGE_SER_OP_TABLE": ""}
-    path = f"{sandbox / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    environment = {**os.environ, **home, "PATH": path}
-    done = subprocess.run(
-        command, cwd=sandbox, env=environment, capture_output=True, text=True, check=False, timeout=_LIMIT_S
-    )
-    assert done.returncode == 0, f"{done.stderr[-3000:]}\n{done.stdout[-1000:]}"
-
-
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_every_block_says_what_it_is(page: Path) -> None:
     for block in blocks(page):
@@ -124,11 +64,11 @@ def test_every_block_says_what_it_is(page: Path) -> None:
 @pytest.mark.parametrize("page", RUN, ids=page_name)
 def test_the_commands_of_a_page_run(page: Path, sandbox: Path) -> None:
     for block in filter(_runs, blocks(page)):
-        _run(["bash", "-c", script(block)], sandbox)
+        run(["bash", "-c", script(block)], sandbox)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", WITH_NEEDS, ids=lambda block: f"{page_name(block.page)}-{block.line}")
+@pytest.mark.parametrize("block", WITH_NEEDS, ids=block_name)
 def test_blocks_with_needs_run_where_these_are(
     block: Block, sandbox: Path, shared_data: Callable[[str], Path]
 ) -> None:
@@ -137,7 +77,30 @@ def test_blocks_with_needs_run_where_these_are(
         (sandbox / "path" / "to" / block.mark).symlink_to(shared_data(block.mark))
     elif not AVAILABLE[block.mark]():
         pytest.skip(f"{block.place} needs {block.mark}")
-    _run(["bash", "-c", script(block)], sandbox)
+    run(["bash", "-c", script(block)], sandbox)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", [block for block in STOOD_IN_FOR if not is_training(block)], ids=block_name)
+def test_blocks_run_with_what_stands_in(block: Block, sandbox: Path, request: pytest.FixtureRequest) -> None:
+    run_stood_in(block, sandbox, request.getfixturevalue)
+
+
+def test_every_mark_is_in_a_table() -> None:
+    """No block falls back to being parsed only, and no stand-in is left of a block that is gone."""
+    marks = {block.mark for block in STOOD_IN_FOR}
+    assert marks == set(STAND_INS), "see STAND_INS in tests/docs/stand_ins.py"
+
+
+def test_every_change_fits_a_line() -> None:
+    """A change that fits nowhere would leave a block as it is, in silence."""
+    for one in {stand_in for stand_ins in STAND_INS.values() for stand_in in stand_ins}:
+        texts = [
+            "\n".join(logical_lines(block.text)) for block in STOOD_IN_FOR if one in STAND_INS[block.mark]
+        ]
+        for change in one.changes:
+            fits = [text for text in texts if re.search(change.pattern, text, re.MULTILINE)]
+            assert fits, f"{one.real}: {change.pattern}"
 
 
 @pytest.mark.parametrize("page", _with("sh"), ids=page_name)
@@ -165,7 +128,7 @@ def test_commands_in_the_text_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", _with("python"), ids=page_name)
 def test_python_of_a_page_runs(page: Path, sandbox: Path) -> None:
     code = "\n".join(block.text for block in blocks(page) if block.language == "python")
-    _run([sys.executable, "-c", code], sandbox)
+    run([sys.executable, "-c", code], sandbox)
 
 
 @pytest.mark.parametrize("page", _with("toml"), ids=page_name)
@@ -211,7 +174,7 @@ def test_a_failing_line_fails_its_block(sandbox: Path) -> None:
     def block(text: str) -> Block:
         return Block(REPOSITORY / "README.md", 1, "sh", "", text)
 
-    _run(["bash", "-c", script(block("true\nfalse  # exit 1: as it should"))], sandbox)
+    run(["bash", "-c", script(block("true\nfalse  # exit 1: as it should"))], sandbox)
     for text in ("false\ntrue", "true  # exit 1"):
         with pytest.raises(AssertionError, match=r"README\.md:1"):
-            _run(["bash", "-c", script(block(text))], sandbox)
+            run(["bash", "-c", script(block(text))], sandbox)
