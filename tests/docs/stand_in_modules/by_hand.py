@@ -19,6 +19,8 @@ _LISTENS_S = 0.5
 
 
 def main() -> int:
+    # A job in the background, a test run say, inherits that nobody can interrupt it; a person's program is none.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         alarm = threading.Timer(_MUTE_S, program.kill)
