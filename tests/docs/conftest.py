@@ -101,20 +101,21 @@ def synthetic(small_models: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="session")
 def untrained(small_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle to start from: random weights of the small net, and word of a speaker whom nobody tests."""
+    """Bundles to start from, by spec: random weights of the small net, and word of a speaker whom nobody tests."""
     from edge_ser.networks.acoustic import build_acoustic
     from edge_ser.networks.layers import with_classifier
 
-    spec = load_spec(small_models / "speech.toml")
     folder = tmp_path_factory.mktemp("start")
-    weights = folder / "start.weights.h5"
-    with_classifier(build_acoustic(spec), len(spec.acoustic.classes), 0.0).save_weights(weights)
-    members = dict.fromkeys(REQUIRED_MEMBERS, b"stand-in")
-    members["frontend_tables.npz"] = npz_bytes(make_tables(spec.frontend).to_arrays())
-    members[FLOAT_WEIGHTS["acoustic"]] = weights.read_bytes()
     told = {"name": "urdu", "speakers": {"train": ["SM1"], "validation": ["SM2"], "test": []}}
-    write_bundle(folder / "start.edgeser", Bundle(spec, members, {"corpora": {"emotions": told}}))
-    return folder / "start.edgeser"
+    for name in ("speech", "speech-plain"):
+        spec = load_spec(small_models / f"{name}.toml")
+        weights = folder / f"{name}.weights.h5"
+        with_classifier(build_acoustic(spec), len(spec.acoustic.classes), 0.0).save_weights(weights)
+        members = dict.fromkeys(REQUIRED_MEMBERS, b"stand-in")
+        members["frontend_tables.npz"] = npz_bytes(make_tables(spec.frontend).to_arrays())
+        members[FLOAT_WEIGHTS["acoustic"]] = weights.read_bytes()
+        write_bundle(folder / f"{name}.edgeser", Bundle(spec, members, {"corpora": {"emotions": told}}))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -172,7 +172,9 @@ def _vectors(sandbox: Path, _fixture: Fixture) -> Iterator[Given]:
 
 @contextmanager
 def _start(sandbox: Path, fixture: Fixture) -> Iterator[Given]:
-    shutil.copy(str(fixture("untrained")), sandbox / "START.edgeser")
+    made = Path(str(fixture("untrained")))
+    shutil.copy(made / "speech.edgeser", sandbox / "START.edgeser")
+    shutil.copy(made / "speech-plain.edgeser", sandbox)
     yield Given()
 
 
@@ -376,7 +378,17 @@ TRAINING = StandIn(
     (Change(r"--folds 4\b", "--folds 2"), Change(r"--seeds 1,2,3\b", "--seeds 1")),
 )
 VECTORS = StandIn("what speech encoders said of the recordings", "random vectors of them", _vectors)
-START = StandIn("a bundle to start from, trained before", "one with random weights", _start)
+START = StandIn(
+    "a bundle to start from, trained before",
+    "one with random weights, of the input that the spec has",
+    _start,
+    (
+        Change(
+            r"^edge-ser evaluate models/emo-db\.toml",
+            "cp speech-plain.edgeser START.edgeser && edge-ser evaluate models/emo-db.toml",
+        ),
+    ),
+)
 ENCODERS = StandIn(
     "two encoder files, and the packages that run them",
     "empty files, and modules named torch, librosa and onnxruntime that measure loudness",
