@@ -11,11 +11,12 @@ from edge_ser.bundle import Bundle
 from edge_ser.bundle_float import has_float
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.registry import layout, read_clips
+from edge_ser.corpora.synthetic_layout import is_synthetic
 from edge_ser.errors import InputError
 from edge_ser.evaluation.backends import BackendName, golden_verdicts
 from edge_ser.evaluation.distributions import table_of as votes_table_of
 from edge_ser.evaluation.distributions import votes_of
-from edge_ser.evaluation.learned import Choice, Learned, choose_clips, family, learned_from
+from edge_ser.evaluation.learned import Choice, Learned, choose_clips, learned_from
 from edge_ser.evaluation.levels import level_copies
 from edge_ser.evaluation.origin import origin
 from edge_ser.evaluation.selective import coverage_table, thresholds_of
@@ -117,9 +118,9 @@ def report(exam: Exam, scratch: Path, progress: Progress, tell: Callable[[str], 
         **made,
         "bundle": {"name": exam.bundle.spec.name, "build": exam.bundle.build_id},
         "corpus": exam.corpus,
-        "synthetic": family(exam.corpus) == "synthetic",
+        "synthetic": is_synthetic(exam.corpus),
         "trained_on": {"emotions": list(learned.emotions), "all": list(learned.corpora)},
-        "trained_on_synthetic": any(family(name) == "synthetic" for name in learned.emotions),
+        "trained_on_synthetic": any(map(is_synthetic, learned.emotions)),
         "left_out": {
             "speakers": list(choice.left_out_speakers),
             "clips": choice.left_out_clips,

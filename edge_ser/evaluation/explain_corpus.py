@@ -16,6 +16,7 @@ from edge_ser.audio import read_audio
 from edge_ser.bundle import Bundle
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.registry import layout, read_clips
+from edge_ser.corpora.synthetic_layout import is_synthetic
 from edge_ser.errors import InputError
 from edge_ser.evaluation.explain import Explanation, explain
 from edge_ser.evaluation.explain_cues import measure
@@ -118,7 +119,7 @@ def study(asked: Study, progress: Progress) -> dict[str, Any]:
     return {
         "corpus": asked.corpus,
         "title": layout(asked.corpus).title,
-        "synthetic": asked.corpus.startswith("synthetic"),
+        "synthetic": is_synthetic(asked.corpus),
         "bundle": {"name": asked.bundle.spec.name, "build": asked.bundle.build_id},
         "clips": len(rows),
         "clips_there": len(choice.clips),

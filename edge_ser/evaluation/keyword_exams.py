@@ -13,13 +13,14 @@ from edge_ser.bundle import Bundle
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.keywords import Place, examined, origins
 from edge_ser.corpora.registry import read_clips
+from edge_ser.corpora.synthetic_layout import is_synthetic
 from edge_ser.errors import InputError
 from edge_ser.evaluation.backends import BackendName
 from edge_ser.evaluation.decided import Decided
 from edge_ser.evaluation.keyword_nets import bundle_nets, clip_windows, front_end, predictors
 from edge_ser.evaluation.keyword_stream import keyword_free, summed, sweep
 from edge_ser.evaluation.keyword_tables import clip_titles, per_table
-from edge_ser.evaluation.learned import family, learned_from
+from edge_ser.evaluation.learned import learned_from
 from edge_ser.evaluation.shipped import Progress
 from edge_ser.evaluation.summary import SHIPPED, headline
 
@@ -97,9 +98,9 @@ def report(exam: KeywordExam, progress: Progress, tell: Callable[[str], None]) -
         "bundle": {"name": spec.name, "build": exam.bundle.build_id},
         "corpus": exam.target[0],
         "others": [name for name, _ in exam.others],
-        "synthetic": any(family(name) == "synthetic" for name, _ in (exam.target, *exam.others)),
+        "synthetic": any(is_synthetic(name) for name, _ in (exam.target, *exam.others)),
         "trained_on": list(learned.corpora),
-        "trained_on_synthetic": any(family(name) == "synthetic" for name in learned.corpora),
+        "trained_on_synthetic": any(map(is_synthetic, learned.corpora)),
         "seeds": [],
         "bytes": len(nets.int8),
         "origins": origins({"test": clips}),

@@ -13,6 +13,7 @@ from edge_ser.corpora.keywords import within
 from edge_ser.corpora.manifest import Manifest
 from edge_ser.corpora.registry import is_nameless, read_clips
 from edge_ser.corpora.selection import keyword_manifest
+from edge_ser.corpora.synthetic_layout import is_synthetic
 from edge_ser.errors import InputError
 from edge_ser.evaluation.backends import BackendName
 from edge_ser.evaluation.beside import tables_beside
@@ -149,7 +150,7 @@ def report(trial: Trial, progress: Progress, tell: Callable[[str], None]) -> dic
         "spec": plan.spec.to_dict(),
         "corpus": trial.target[0],
         "sources": [name for name, _ in trial.sources],
-        "synthetic": any(name.startswith("synthetic") for name in names),
+        "synthetic": any(map(is_synthetic, names)),
         "words": {"corpus": plan.words.corpus, "synthetic": plan.words.corpus.startswith("synthetic")},
         "protocol": trial.protocol,
         "folds": [fold.manifest.protocol for fold in plan.folds],
