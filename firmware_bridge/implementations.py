@@ -119,12 +119,12 @@ class EmulatedM7:
 class Stock:
     """The stock library with given tables; takes every spec, as ours do."""
 
-    library: StockHost
+    original: StockHost
     name: str = STOCK_OUR_TABLES
 
     def run(self, jobs: Sequence[FrontendJob], folder: Path) -> list[Outcome]:
         """As :meth:`Implementation.run`."""
-        results = self.library.run(jobs, folder / "stock", own_tables=False)
+        results = self.original.run(jobs, folder / "stock", own_tables=False)
         return [Computed(result.features) for result in results]
 
 
@@ -132,7 +132,7 @@ class Stock:
 class StockOwnTables:
     """The stock library with the tables that it makes where it runs; it refuses a band up to the Nyquist bin."""
 
-    library: StockHost | StockM7
+    original: StockHost | StockM7
     name: str
 
     def run(self, jobs: Sequence[FrontendJob], folder: Path) -> list[Outcome]:
@@ -148,8 +148,8 @@ class StockOwnTables:
         return [Computed(result.features, result.tables) for result in results]
 
     def _results(self, jobs: Sequence[FrontendJob], folder: Path) -> list[JobResult]:
-        place = folder / ("stock" if isinstance(self.library, StockHost) else "stock-m7")
-        return self.library.run(_by_steps(jobs), place, own_tables=True)
+        place = folder / ("stock" if isinstance(self.original, StockHost) else "stock-m7")
+        return self.original.run(_by_steps(jobs), place, own_tables=True)
 
 
 @dataclass(frozen=True)
