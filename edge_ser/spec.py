@@ -197,7 +197,9 @@ class AcousticSpec(Strict):
         normalisation: ``channels`` takes every channel's mean over the segment off (cepstral mean normalisation):
             level and microphone count no more, and a net that learned on one corpus understands others better. It is
             done in integers before the net (:func:`edge_ser.frontend.quantize.centre_channels`).
-        pooling: how the tokens become one: their ``mean``, or their mean weighted by a gate (``attention``).
+        pooling: how the tokens become one: their ``mean``; their mean weighted by a gate (``attention``); or of every
+            value its largest over time, then the mean over frequency (``max``), for words between long silences, which
+            a mean is mostly made of.
         embedding: size of the embedding that fusion reads. A multiple of 4.
         segment_s: audio that one decision sees.
         hop_s: distance of the segments in a longer recording.
@@ -211,7 +213,7 @@ class AcousticSpec(Strict):
     mixing: Mixing = "gated"
     gates: Gates = "logistic"
     normalisation: Normalisation = "none"
-    pooling: Literal["mean", "attention"] = "mean"
+    pooling: Literal["mean", "attention", "max"] = "mean"
     embedding: int = 64
     segment_s: float = 3.0
     hop_s: float = 3.0
@@ -227,6 +229,9 @@ class FusionSpec(Strict):
         alignment: components of a partial least squares between the acoustic embedding and hand-crafted functionals
             that the acoustic classifier is fitted again on (after EDRL + MEA, arXiv 2510.09072; see
             :mod:`edge_ser.training.alignment`); 0 keeps the classifier as it was trained.
+        probe: whether the acoustic classifier is fitted again as a logistic regression on the embedding, its penalty
+            chosen by leaving out training speakers (linear probe; see :mod:`edge_ser.training.probing`). With
+            ``training.acoustic.epochs = 0`` the net stays as it starts.
         cross_fit: acoustic nets that are trained besides, each on all but one fold of the training and validation
             speakers, so that the head is fitted on what everyone sounds like to a net that never heard them
             (stacking, Wolpert 1992; see :mod:`edge_ser.training.crossfit`); 0 fits on validation speakers alone.
@@ -234,6 +239,7 @@ class FusionSpec(Strict):
 
     penalties: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
     alignment: int = 0
+    probe: bool = False
     cross_fit: int = 0
 
 

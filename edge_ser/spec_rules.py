@@ -217,6 +217,13 @@ def _decision_rules(spec: SystemSpec) -> Iterator[_Checked]:
     most, alignment = min(spec.acoustic.embedding, FUNCTIONALS), spec.fusion.alignment
     rule = f"0 to {most}: the embedding's size, or the {FUNCTIONALS} functionals"
     yield "fusion.alignment", alignment, 0 <= alignment <= most, rule
+    probe = spec.fusion.probe
+    yield (
+        "fusion.probe",
+        probe,
+        not (probe and alignment),
+        "false with fusion.alignment: one fits the classifier",
+    )
     averaging, abstain = spec.decision.averaging, spec.decision.abstain
     yield "decision.abstain", abstain, 0 <= abstain < 1, "0 to below 1"
     # Only the shares of the entropy rule are integers, so that every backend keeps silent on the same recordings.

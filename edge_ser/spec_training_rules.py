@@ -22,7 +22,8 @@ _Checked: TypeAlias = tuple[str, object, bool, str]
 def training_rules(spec: SystemSpec) -> Iterator[_Checked]:
     """Every rule of the training tables: (key, value, whether it holds, the rule in words)."""
     yield from _recipe_rules("training.keyword", spec.training.keyword)
-    yield from _recipe_rules("training.acoustic", spec.training.acoustic)
+    yield from _recipe_rules("training.acoustic", spec.training.acoustic, least=0)
+    yield from _frozen_rules(spec)
     for name, recipe in (("keyword", spec.training.keyword), ("acoustic", spec.training.acoustic)):
         share = recipe.augment.energy_mixup
         rule = "0 unless frontend.log.enabled: energies are read from log features"
@@ -42,6 +43,21 @@ def training_rules(spec: SystemSpec) -> Iterator[_Checked]:
     yield from _teacher_rules(spec)
     yield from _rebalance_rules(spec)
     yield "training.seed", spec.training.seed, 0 <= spec.training.seed < 2**31, "0 to 2**31 - 1"
+
+
+def _frozen_rules(spec: SystemSpec) -> Iterator[_Checked]:
+    """Of a net that stays as it starts: something must fit its classifier, and nothing must teach the net."""
+    acoustic = spec.training.acoustic
+    if acoustic.epochs:
+        return
+    fitted = spec.fusion.probe or spec.fusion.alignment > 0
+    rule = "1 to 1000, or 0 with fusion.probe or fusion.alignment: nothing else fits the classifier"
+    yield "training.acoustic.epochs", 0, fitted, rule
+    rule = "left out where training.acoustic.epochs is 0: the net learns nothing"
+    yield "training.acoustic.teacher", acoustic.teacher.paths, not acoustic.teacher.paths, rule
+    yield "training.acoustic.rebalance", acoustic.rebalance.epochs, acoustic.rebalance.epochs == 0, rule
+    aware, rule = spec.quantization.aware, "false where training.acoustic.epochs is 0: the net learns nothing"
+    yield "quantization.aware", aware, not aware, rule
 
 
 def _teacher_rules(spec: SystemSpec) -> Iterator[_Checked]:
@@ -108,8 +124,8 @@ def _rebalance_rules(spec: SystemSpec) -> Iterator[_Checked]:
     yield f"{table}.strength", rebalance.strength, works, "above 0, or guiding above 0: else nothing is done"
 
 
-def _recipe_rules(table: str, recipe: RecipeSpec) -> Iterator[_Checked]:
-    yield f"{table}.epochs", recipe.epochs, 1 <= recipe.epochs <= 1000, "1 to 1000"
+def _recipe_rules(table: str, recipe: RecipeSpec, least: int = 1) -> Iterator[_Checked]:
+    yield f"{table}.epochs", recipe.epochs, least <= recipe.epochs <= 1000, f"{least} to 1000"
     yield f"{table}.batch_size", recipe.batch_size, 2 <= recipe.batch_size <= 4096, "2 to 4096"
     yield f"{table}.learning_rate", recipe.learning_rate, 0 < recipe.learning_rate <= 1, "above 0, at most 1"
     yield f"{table}.weight_decay", recipe.weight_decay, 0 <= recipe.weight_decay <= 1, "0 to 1"

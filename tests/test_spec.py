@@ -240,6 +240,7 @@ IMPOSSIBLE: list[tuple[str, object]] = [
     ("training.seed", -1),
     ("training.seed", 2**31),
     ("training.keyword.epochs", 0),
+    ("training.acoustic.epochs", 0),
     ("training.acoustic.batch_size", 1),
     ("training.keyword.learning_rate", 0.0),
     ("training.acoustic.weight_decay", -1.0),

@@ -34,7 +34,7 @@ class FloatSystem:
         keyword: the keyword net with its classifier.
         acoustic: the acoustic net with its classifier.
         words: the keyword classifier as a head on the keyword embedding.
-        alone: the acoustic classifier as a head on the acoustic embedding, aligned where the spec asks for it.
+        alone: the acoustic classifier as a head on the acoustic embedding, fitted again where the spec asks for it.
         fusion: the head on both embeddings.
         controls: heads fitted with shuffled keywords, to say what the words are worth; not deployed.
     """
@@ -97,7 +97,8 @@ def load_system(spec: SystemSpec, folder: Path) -> FloatSystem:
         InputError: the folder holds no finished training of this spec.
     """
     heads = folder / "fusion" / HEAD
-    if not heads.exists() or (spec.fusion.alignment and not (folder / "aligned" / HEAD).exists()):
+    again = refitted_file(spec, folder)
+    if not heads.exists() or (again is not None and not again.exists()):
         message = f"{folder}: holds no finished training; run: edge-ser train"
         raise InputError(message)
     acoustic, keyword = load_net(spec, "acoustic", folder), load_net(spec, "keyword", folder)
@@ -121,9 +122,17 @@ def aware_folder(folder: Path, net: NetName) -> Path:
     return folder / f"{net}-aware"
 
 
+def refitted_file(spec: SystemSpec, folder: Path) -> Path | None:
+    """Where a training in ``folder`` keeps the acoustic classifier that is fitted again; ``None`` if none is."""
+    if spec.fusion.alignment:
+        return folder / "aligned" / HEAD
+    return folder / "probe" / HEAD if spec.fusion.probe else None
+
+
 def alone_head(spec: SystemSpec, acoustic: keras.Model, folder: Path) -> FloatHead:
-    """The acoustic classifier that the system has: the aligned one, or the net's own."""
-    return load_head(folder / "aligned" / HEAD) if spec.fusion.alignment else classifier_head(acoustic)
+    """The acoustic classifier that the system has: the one that was fitted again, or the net's own."""
+    again = refitted_file(spec, folder)
+    return classifier_head(acoustic) if again is None else load_head(again)
 
 
 def control_files(folder: Path, count: int | None = None) -> list[Path]:

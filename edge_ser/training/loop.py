@@ -76,7 +76,7 @@ def train_net(
         if begin is not None:
             begin(model)
         rate = keras.optimizers.schedules.CosineDecay(
-            0.0, steps * recipe.epochs, warmup_target=recipe.learning_rate, warmup_steps=steps
+            0.0, max(steps * recipe.epochs, 1), warmup_target=recipe.learning_rate, warmup_steps=steps
         )
         model.compile(
             optimizer=make_optimizer(rate, recipe.weight_decay),

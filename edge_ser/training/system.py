@@ -8,12 +8,14 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.metrics import balanced_accuracy_score
 
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.manifest import Manifest
 from edge_ser.corpora.splits import PARTS
+from edge_ser.errors import InputError
 from edge_ser.frontend.net_input import acoustic_input
 from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.networks.keyword import build_keyword
@@ -43,10 +45,12 @@ from edge_ser.training.float_system import (
     embeddings_of,
     load_net,
     load_system,
+    refitted_file,
 )
 from edge_ser.training.fusion import coverage_thresholds
 from edge_ser.training.loop import WEIGHTS, Validation, train_net
 from edge_ser.training.prepared import Labelled, Progress, calibration_inputs, prepare_examples
+from edge_ser.training.probing import fit_probe
 from edge_ser.training.segments import Segments, cut_segments
 from edge_ser.training.start import Start
 from edge_ser.training.targets import soft_targets
@@ -87,9 +91,13 @@ def train_system(
         The trained system, also kept in ``folder`` for :func:`load_system`.
 
     Raises:
-        InputError: a teacher cannot be used, or has heard somebody whom this training tests; or a clip cannot be read.
+        InputError: a teacher cannot be used, or has heard somebody whom this training tests; a clip cannot be read; or
+            the net shall stay as it starts, and nothing to start from is named.
         MissingError: a package that a teacher needs is not installed.
     """
+    if spec.training.acoustic.epochs == 0 and start is None:
+        message = "training.acoustic.epochs is 0: the net stays as it starts; name one to start from: --start BUNDLE"
+        raise InputError(message)
     # Before anything that takes long: most that can be wrong with a teacher shows here.
     teachers = find_teachers(spec, emotions)
     teaching = hear_teachers(spec, teachers, emotions.train, folder, progress)
@@ -97,7 +105,7 @@ def train_system(
     with progress("validation segments", len(emotions.validation)) as advance:
         validation = cut_segments(spec, emotions.validation, advance)
     _train_acoustic(spec, emotions.train, validation, folder, progress, start, teaching)
-    _align(spec, emotions.train, folder, progress)
+    _refit(spec, emotions.train, folder, progress)
     _fit_fusion(spec, emotions, validation, folder, progress, start)
     return load_system(spec, folder)
 
@@ -237,22 +245,26 @@ def _train_aware(
     stages.mark_done(stage, {"epochs": quantization.aware_epochs})
 
 
-def _align(spec: SystemSpec, clips: Sequence[Clip], folder: Path, progress: Progress) -> None:
-    """Fit the aligned classifier, where the spec asks for one."""
-    if not spec.fusion.alignment:
+def _refit(spec: SystemSpec, clips: Sequence[Clip], folder: Path, progress: Progress) -> None:
+    """Fit the acoustic classifier again, where the spec asks for it."""
+    kept = refitted_file(spec, folder)
+    if kept is None:
         return
-    acoustic = load_net(spec, "acoustic", folder)
-    stage = folder / "aligned"
-    with progress("alignment", 2 * len(clips)) as advance:
-        rule = spec.acoustic.normalisation
-        head = aligned_head(
-            spec,
-            clips,
-            lambda features: embeddings_of(acoustic, acoustic_input(features, rule)),
-            stage,
-            advance,
-        )
-    head.save(stage / HEAD)
+    acoustic, rule = load_net(spec, "acoustic", folder), spec.acoustic.normalisation
+
+    def embed(features: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return embeddings_of(acoustic, acoustic_input(features, rule))
+
+    if spec.fusion.alignment:
+        with progress("alignment", 2 * len(clips)) as advance:
+            aligned_head(spec, clips, embed, kept.parent, advance).save(kept)
+        return
+    with progress("linear probe", len(clips)) as advance:
+        segments = cut_segments(spec, clips, advance)
+    who = [f"{clip.corpus}/{clip.speaker}" for clip in clips]
+    head, strength = fit_probe(segments.per_clip(embed(segments.features)), segments.labels, who)
+    head.save(kept)
+    stages.mark_done(kept.parent, {"strength": strength})
 
 
 def _fit_fusion(
@@ -319,7 +331,7 @@ def _cross_fitted(
         # A teacher may know the held-out speakers, but what it says of them is not asked.
         teaching = hear_teachers(plain, find_teachers(plain, emotions), learning, inner, progress)
         _train_acoustic(plain, learning, segments, inner, progress, start, teaching)
-        _align(plain, learning, inner, progress)
+        _refit(plain, learning, inner, progress)
         acoustic = load_net(plain, "acoustic", inner)
         alone = alone_head(plain, acoustic, inner)
         system = FloatSystem(plain, keyword, acoustic, classifier_head(keyword), alone, alone)

@@ -1,4 +1,4 @@
-"""A whole system trained with re-augmentation, an aligned classifier and entropy averaging on a handful of clips."""
+"""A system trained with re-augmentation, a classifier fitted again and entropy averaging on a handful of clips."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from edge_ser.audio import write_wav
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.manifest import Manifest
 from edge_ser.errors import InputError
-from edge_ser.spec import DecisionSpec
+from edge_ser.spec import DecisionSpec, FusionSpec
 from edge_ser.spec_file import load_spec
 from edge_ser.spec_training import AugmentSpec, RebalanceSpec, RecipeSpec
 from edge_ser.training.float_system import load_system
+from edge_ser.training.loop import WEIGHTS
+from edge_ser.training.probing import STRENGTHS
 from edge_ser.training.segments import cut_segments
 from edge_ser.training.stages import result
+from edge_ser.training.start import Start
 from edge_ser.training.system import train_system
 
 TINY = load_spec(Path(__file__).resolve().parents[2] / "models" / "tiny.toml")
@@ -94,3 +97,30 @@ def test_all_three_go_into_the_system(manifests: tuple[Manifest, Manifest], tmp_
     (tmp_path / "aligned" / "head.npz").unlink()
     with pytest.raises(InputError, match="holds no finished training"):
         load_system(SPEC, tmp_path)
+
+
+def test_a_net_may_stay_as_it_starts(manifests: tuple[Manifest, Manifest], tmp_path: Path) -> None:
+    training = replace(SPEC.training, acoustic=RECIPE)
+    taught = replace(SPEC, fusion=FusionSpec(), decision=DecisionSpec(), training=training)
+    first = train_system(taught, *manifests, tmp_path / "first", _progress([]))  # type: ignore[arg-type]
+    start = Start(taught, (tmp_path / "first" / "acoustic" / WEIGHTS).read_bytes(), "0" * 64, ())
+    still = replace(
+        taught,
+        fusion=FusionSpec(probe=True),
+        training=replace(training, acoustic=replace(RECIPE, epochs=0), seed=5),
+    )
+    with pytest.raises(InputError, match="name one to start from: --start BUNDLE"):
+        train_system(still, *manifests, tmp_path / "no", _progress([]))  # type: ignore[arg-type]
+    seen: list[str] = []
+    system = train_system(still, *manifests, tmp_path / "still", _progress(seen), start)  # type: ignore[arg-type]
+    assert "linear probe" in seen
+    features = cut_segments(still, manifests[0].test, lambda _clips: None).features
+    assert np.array_equal(system.embeddings(features)[0], first.embeddings(features)[0])
+    assert result(tmp_path / "still" / "probe")["strength"] in STRENGTHS
+    assert not np.allclose(system.alone.weights, system.acoustic.get_layer("classifier").get_weights()[0].T)
+    seen.clear()
+    train_system(still, *manifests, tmp_path / "still", _progress(seen), start)  # type: ignore[arg-type]
+    assert "acoustic net" not in seen
+    (tmp_path / "still" / "probe" / "head.npz").unlink()
+    with pytest.raises(InputError, match="holds no finished training"):
+        load_system(still, tmp_path / "still")

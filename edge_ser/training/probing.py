@@ -1,0 +1,90 @@
+"""The acoustic classifier fitted again as a linear probe: a logistic regression on the embedding of a net as it is.
+
+A net that is trained on few speakers learns them by heart, all the more where each of them has one emotion only; what a
+net from elsewhere has learned of speech (`--start`) they cannot spoil if only a linear classifier is fitted to them
+(linear probes, Alain & Bengio, arXiv 1610.01644; linear evaluation of a frozen encoder, e.g. SUPERB, arXiv 2105.01051).
+The penalty is chosen by leaving out training speakers. All of it is linear, so it becomes the one head on the embedding
+that there was before: inference costs nothing more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import recall_score
+from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from edge_ser.errors import InputError
+from edge_ser.training.fusion import FloatHead
+
+STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
+"""Inverse penalties tried, on standardised values; below the least, the classifier is that of the nearest mean."""
+
+_FOLDS = 5
+_MOST_STEPS = 500
+
+
+def fit_probe(
+    embeddings: NDArray[np.floating], labels: NDArray[np.int64], speakers: Sequence[str]
+) -> tuple[FloatHead, float]:
+    """Fit a classifier on embeddings; every class counts alike.
+
+    Args:
+        embeddings: float (n, inputs), one row per training clip.
+        labels: int (n,), every class from 0 upwards.
+        speakers: who speaks, per row.
+
+    Returns:
+        The head (classes, inputs), and the inverse penalty by which left-out speakers are told apart best: by the mean
+        recall of the classes over all of them together, the smallest of several that are equal.
+
+    Raises:
+        InputError: a class has no clip, or fewer than two speakers are there.
+    """
+    classes = int(labels.max(initial=-1)) + 1
+    found, people = len(np.unique(labels)), len(set(speakers))
+    if found != classes or classes < 2:
+        message = (
+            f"fusion.probe: training clips hold {found} of {classes} classes; expected all, and two at least"
+        )
+        raise InputError(message)
+    if people < 2:
+        message = f"fusion.probe: the training clips are of {people} speaker; expected two at least"
+        raise InputError(message)
+    inputs = embeddings.astype(np.float64)
+    # Small matrices, hundreds of fits: threads would only wait for each other.
+    with threadpool_limits(1):
+        scores = [_left_out_recall(inputs, labels, speakers, strength) for strength in STRENGTHS]
+        strength = STRENGTHS[int(np.argmax(scores))]
+        scaler, model = _classifier(strength).fit(inputs, labels)
+    coefficients, bias = model.coef_, model.intercept_
+    if classes == 2:  # scikit-learn then gives one row, the second class against the first
+        coefficients, bias = np.vstack([-coefficients, coefficients]) / 2, np.array([-bias[0], bias[0]]) / 2
+    weights = coefficients / scaler.scale_
+    return FloatHead(weights=weights, bias=bias - weights @ scaler.mean_), strength
+
+
+def _left_out_recall(
+    inputs: NDArray[np.float64], labels: NDArray[np.int64], speakers: Sequence[str], strength: float
+) -> float:
+    folds = GroupKFold(min(_FOLDS, len(set(speakers))))
+    decided = np.empty_like(labels)
+    for learned, held in folds.split(inputs, labels, speakers):
+        present = np.unique(labels[learned])
+        if len(present) == 1:
+            decided[held] = present[0]
+        else:
+            decided[held] = _classifier(strength).fit(inputs[learned], labels[learned]).predict(inputs[held])
+    return float(recall_score(labels, decided, average="macro"))
+
+
+def _classifier(strength: float) -> Pipeline:
+    return make_pipeline(
+        StandardScaler(), LogisticRegression(C=strength, max_iter=_MOST_STEPS, class_weight="balanced")
+    )
