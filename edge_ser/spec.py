@@ -197,9 +197,7 @@ class AcousticSpec(Strict):
         normalisation: ``channels`` takes every channel's mean over the segment off (cepstral mean normalisation):
             level and microphone count no more, and a net that learned on one corpus understands others better. It is
             done in integers before the net (:func:`edge_ser.frontend.quantize.centre_channels`).
-        pooling: how the tokens become one: their ``mean``; their mean weighted by a gate (``attention``); or of every
-            value its largest over time, then the mean over frequency (``max``), for words between long silences, which
-            a mean is mostly made of.
+        pooling: how the tokens become one: their ``mean``, or their mean weighted by a gate (``attention``).
         embedding: size of the embedding that fusion reads. A multiple of 4.
         segment_s: audio that one decision sees.
         hop_s: distance of the segments in a longer recording.
@@ -213,7 +211,7 @@ class AcousticSpec(Strict):
     mixing: Mixing = "gated"
     gates: Gates = "logistic"
     normalisation: Normalisation = "none"
-    pooling: Literal["mean", "attention", "max"] = "mean"
+    pooling: Literal["mean", "attention"] = "mean"
     embedding: int = 64
     segment_s: float = 3.0
     hop_s: float = 3.0

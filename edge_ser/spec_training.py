@@ -173,7 +173,8 @@ class RecipeSpec(Strict):
     """How one net is trained: AdamW with a cosine schedule, the last epoch kept.
 
     Attributes:
-        epochs: passes over the training clips.
+        epochs: passes over the training clips. 0 leaves the net as it starts, and is for the acoustic net alone, whose
+            classifier ``fusion.probe`` or ``fusion.alignment`` then fits.
         batch_size: clips a step.
         learning_rate: the highest learning rate, after one epoch of warming up.
         weight_decay: of AdamW: this share of every weight, times the learning rate, is taken off in a step.

@@ -319,6 +319,17 @@ def test_attention_is_float_only_and_needs_heads_that_divide() -> None:
     assert "'acoustic.dim' is 36; rule: a multiple of 16" in text
 
 
+def test_a_net_that_stays_as_it_starts_needs_a_classifier_and_learns_nothing() -> None:
+    still = (("training.acoustic.epochs", 0), ("fusion.probe", True))
+    assert spec_from_dict(_merged(_with(*still[0]), _with(*still[1]))).training.acoustic.epochs == 0
+    text = _refused_for(*still, ("quantization.aware", True))
+    assert "'quantization.aware' is True; rule: false where training.acoustic.epochs is 0" in text
+    text = _refused_for(*still, ("training.acoustic.rebalance.epochs", 1))
+    assert "'training.acoustic.rebalance' is 1; rule: left out where training.acoustic.epochs is 0" in text
+    text = _refused_for(("fusion.probe", True), ("fusion.alignment", 2))
+    assert "'fusion.probe' is True; rule: false with fusion.alignment" in text
+
+
 def test_energies_need_logs() -> None:
     key = "training.acoustic.augment"
     mixed = ((f"{key}.mixup", 0.0), (f"{key}.energy_mixup", 0.5))

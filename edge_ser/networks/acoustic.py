@@ -57,15 +57,12 @@ def _block(x: Tensor, acoustic: AcousticSpec, name: str) -> Tensor:
 
 
 def _pool(x: Tensor, acoustic: AcousticSpec) -> Tensor:
-    """All tokens into one, (B, T, F, C) → (B, 1, 1, C): their mean, the mean of a gate's, or of peaks.
+    """All tokens into one, (B, T, F, C) → (B, 1, 1, C): their mean, or their mean weighted by a gate.
 
     The gate is frame-level attention (as in the multi-loss recipe, arXiv 2512.04551) without the softmax over
-    frames, which would need a transpose; the classifier behind it takes the scale. Peaks are taken over time, where
-    silence stands beside speech, and averaged over frequency.
+    frames, which would need a transpose; the classifier behind it takes the scale.
     """
     if acoustic.pooling == "attention":
         weights = gate(x, int(x.shape[-1]), "pool_weights", acoustic.gates)
         x = layers.Multiply(name="pool_weighted")([weights, x])
-    elif acoustic.pooling == "max":
-        x = layers.MaxPooling2D((int(x.shape[1]), 1), name="pool_peaks")(x)
     return layers.GlobalAveragePooling2D(keepdims=True, name="pool")(x)

@@ -84,7 +84,6 @@ def test_other_classes_another_length_and_further_heads_take_the_rest(tmp_path: 
         ({"dim": 16}, r"acoustic\.dim is 8, the spec's is 16"),
         ({"mixing": "none"}, r"acoustic\.mixing is 'gated', the spec's is 'none'"),
         ({"stem": (8, 16)}, r"acoustic\.stem is \(8, 8\)"),
-        ({"pooling": "attention"}, r"acoustic\.pooling is 'mean', the spec's is 'attention'"),
     ],
 )
 def test_another_net_is_refused(tmp_path: Path, change: dict[str, Any], words: str) -> None:
@@ -92,14 +91,6 @@ def test_another_net_is_refused(tmp_path: Path, change: dict[str, Any], words: s
     other = replace(SPEC, acoustic=replace(SPEC.acoustic, **change))
     with pytest.raises(InputError, match=words):
         read_start(tmp_path / "a.edgeser", other)
-
-
-def test_a_pooling_without_weights_may_be_another(tmp_path: Path) -> None:
-    source = _bundle(tmp_path / "a.edgeser")
-    peaks = replace(SPEC, acoustic=replace(SPEC.acoustic, pooling="max"))
-    model = _model(peaks, 1)
-    read_start(tmp_path / "a.edgeser", peaks).into(model, peaks.acoustic.classes)
-    assert all(_same(model.get_layer(layer.name), layer) for layer in source.layers)
 
 
 def test_another_front_end_is_refused(tmp_path: Path) -> None:
