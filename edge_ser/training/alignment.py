@@ -28,7 +28,7 @@ from edge_ser.handcrafted.frames import Floats
 from edge_ser.provenance import code_digest
 from edge_ser.spec import SystemSpec
 from edge_ser.training import stages
-from edge_ser.training.fusion import FloatHead
+from edge_ser.training.fusion import FloatHead, rows_of
 from edge_ser.training.segments import Segments, cut_segments
 
 _FUNCTIONALS_CODE = ("audio.py", "handcrafted")
@@ -76,9 +76,7 @@ def fit_aligned(
         model = LogisticRegression(C=1 / _PENALTY, max_iter=2000).fit(
             scores / size, labels, sample_weight=weights
         )
-    coefficients, bias = model.coef_, model.intercept_
-    if classes == 2:  # scikit-learn then gives one row, the second class against the first
-        coefficients, bias = np.vstack([-coefficients, coefficients]) / 2, np.array([-bias[0], bias[0]]) / 2
+    coefficients, bias = rows_of(model)
     folded: Floats = (coefficients / size) @ rotation.T / spread
     return FloatHead(weights=folded, bias=bias - folded @ mean)
 

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
+from sklearn.linear_model import LogisticRegression
 
 from edge_ser.files import replacing
 
@@ -51,6 +52,14 @@ def load_head(path: Path) -> FloatHead:
     """Read what :meth:`FloatHead.save` wrote."""
     with np.load(path, allow_pickle=False) as arrays:
         return FloatHead(weights=arrays["weights"], bias=arrays["bias"])
+
+
+def rows_of(model: LogisticRegression) -> tuple[Floats, Floats]:
+    """Coefficients (classes, inputs) and bias (classes,) of a fitted regression; of two classes, too, a row each."""
+    coefficients, bias = model.coef_, model.intercept_
+    if len(bias) == 1:  # of the second class against the first
+        return np.vstack([-coefficients, coefficients]) / 2, np.array([-bias[0], bias[0]]) / 2
+    return coefficients, bias
 
 
 @dataclass(frozen=True)

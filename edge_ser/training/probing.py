@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from edge_ser.errors import InputError
-from edge_ser.training.fusion import FloatHead
+from edge_ser.training.fusion import FloatHead, rows_of
 
 STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 """Inverse penalties tried, on standardised values; below the least, the classifier is that of the nearest mean."""
@@ -63,9 +63,7 @@ def fit_probe(
         scores = [_left_out_recall(inputs, labels, speakers, strength) for strength in STRENGTHS]
         strength = STRENGTHS[int(np.argmax(scores))]
         scaler, model = _classifier(strength).fit(inputs, labels)
-    coefficients, bias = model.coef_, model.intercept_
-    if classes == 2:  # scikit-learn then gives one row, the second class against the first
-        coefficients, bias = np.vstack([-coefficients, coefficients]) / 2, np.array([-bias[0], bias[0]]) / 2
+    coefficients, bias = rows_of(model)
     weights = coefficients / scaler.scale_
     return FloatHead(weights=weights, bias=bias - weights @ scaler.mean_), strength
 
