@@ -6,8 +6,9 @@ Whatever is wrong is an error that names file, key, value and rule; nothing is s
 from __future__ import annotations
 
 import json
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +18,34 @@ from edge_ser.errors import InputError
 from edge_ser.spec import SystemSpec
 from edge_ser.spec_rules import broken_rules
 
+_KEY = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 
-def load_spec(path: Path) -> SystemSpec:
+
+def load_spec(path: Path, changes: Sequence[str] = ()) -> SystemSpec:
     """Read a spec file; ``extends = "base.toml"`` takes another file of the same folder as the ground.
 
     Args:
         path: a TOML file.
+        changes: values that stand instead of the file's, ``"acoustic.mixing=none"`` each: a key with dots, and a value
+            as TOML writes it; a word needs no quotes.
 
     Returns:
         The validated spec.
 
     Raises:
-        InputError: the file cannot be read, is not TOML, or breaks a rule; the text names file, key, value
-            and rule.
+        InputError: the file cannot be read, is not TOML, or breaks a rule, alone or with the changes; the text names
+            file, key, value and rule. A change is none, or two change the same key.
     """
-    return spec_from_dict(_read_merged(path, ()), source=str(path))
+    data = _read_merged(path, ())
+    changed: set[str] = set()
+    for text in changes:
+        key, change = _change(text)
+        if key in changed:
+            message = f"{text!r}: {key} was changed already; change it once"
+            raise InputError(message)
+        changed.add(key)
+        data = _merge(data, change)
+    return spec_from_dict(data, source=" with ".join((str(path), *changes)))
 
 
 def spec_from_dict(data: Mapping[str, Any], source: str = "spec") -> SystemSpec:
@@ -82,6 +96,18 @@ def _read_merged(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         message = f"{path}: key 'extends' is {parent!r}; rule: the name of a TOML file in the same folder"
         raise InputError(message)
     return _merge(_read_merged(path.parent / parent, (*seen, resolved)), data)
+
+
+def _change(text: str) -> tuple[str, dict[str, Any]]:
+    """The key of ``KEY=VALUE`` and what it means as nested tables."""
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not equals or not _KEY.fullmatch(key) or "\n" in value:
+        message = f"{text!r} changes nothing; expected KEY=VALUE, e.g. acoustic.mixing=none"
+        raise InputError(message)
+    try:
+        return key, tomllib.loads(f"{key} = {value}")
+    except tomllib.TOMLDecodeError:
+        return key, tomllib.loads(f"{key} = {json.dumps(value)}")
 
 
 def _merge(ground: dict[str, Any], top: dict[str, Any]) -> dict[str, Any]:

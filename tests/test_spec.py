@@ -114,6 +114,43 @@ class TestFiles:
         with pytest.raises(InputError, match=r"x\.toml: key 'keyword\.width' is 7; rule: a multiple of 4"):
             load_spec(path)
 
+    def test_changes_stand_instead_of_what_the_file_says(self) -> None:
+        changes = (
+            "acoustic.mixing=none",
+            "acoustic.stem = [16, 32]",
+            'acoustic.pooling="attention"',
+            "training.acoustic.augment.mixup=0",
+        )
+        file, changed = load_spec(MODELS / "base.toml"), load_spec(MODELS / "base.toml", changes)
+        assert (file.acoustic.mixing, changed.acoustic.mixing, changed.acoustic.pooling) == (
+            "gated",
+            "none",
+            "attention",
+        )
+        assert changed.acoustic.stem == (16, 32)
+        assert changed.training.acoustic.augment.mixup == 0
+        assert changed.acoustic.dim == file.acoustic.dim
+
+    @pytest.mark.parametrize(
+        ("changes", "told"),
+        [
+            (("acoustic.mixing",), "'acoustic.mixing' changes nothing; expected KEY=VALUE"),
+            (("=3",), "changes nothing"),
+            (("acoustic.dim = 8\n[keyword]",), "changes nothing"),
+            (("acoustic.dim=8", "acoustic.dim=12"), "acoustic.dim was changed already"),
+            (
+                ("acoustic.dim=7",),
+                r"base\.toml with acoustic\.dim=7: key 'acoustic\.dim' is 7; rule: a multiple of 4",
+            ),
+            (("acoustic.colour=red",), "unknown key 'acoustic.colour'"),
+        ],
+    )
+    def test_a_change_that_is_none_or_breaks_a_rule_is_named(
+        self, changes: tuple[str, ...], told: str
+    ) -> None:
+        with pytest.raises(InputError, match=told):
+            load_spec(MODELS / "base.toml", changes)
+
 
 class TestStrictness:
     def test_the_least_spec_is_enough(self) -> None:

@@ -26,6 +26,10 @@ def evaluate(
     ],
     corpus: Annotated[str, typer.Option(help="Layout of the test corpus; see: edge-ser corpus list")],
     root: Annotated[Path, typer.Option(help="Its folder.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="SPEC: A key of the spec, changed; repeatable."),
+    ] = None,
     protocol: Annotated[
         str | None, typer.Option(help="SPEC: loso, folds (if not given), split, or cross (needs --source).")
     ] = None,
@@ -91,6 +95,8 @@ def evaluate(
     Example: edge-ser evaluate build/base/base.edgeser --corpus emo-db --root EMO-DB --stress noise,level
     Example: edge-ser evaluate models/base.toml --corpus emo-db --root EMO-DB --protocol loso --seeds 1,2,3
     --words-root SYNTHETIC -o build/loso
+    Example: edge-ser evaluate models/crema-d.toml --set acoustic.mixing=none --corpus crema-d --root CREMA-D
+    --words-root SYNTHETIC --seeds 1,2,3 -o build/no-mixing
     Example: edge-ser evaluate models/speech-commands.toml --task keyword --corpus speech-commands --root SC
     --words emospeech=EmoSpeech --words crema-d=CREMA-D --stream emo-db=EMO-DB --seeds 1,2,3 -o build/words
     """
@@ -138,6 +144,7 @@ def evaluate(
         if system.suffix != ".toml":
             _refuse(
                 {
+                    "--set": changes,
                     "--protocol": protocol,
                     "--folds": folds,
                     "--seeds": seeds,
@@ -156,7 +163,7 @@ def evaluate(
         from edge_ser.spec_file import load_spec
 
         trial = KeywordTrial(
-            spec=load_spec(system),
+            spec=load_spec(system, changes or ()),
             protocol=_some(protocol or "split", KEYWORD_PROTOCOLS, "--protocol")[0],
             target=target,
             sources=tuple(_source(text) for text in source or ()),
@@ -197,7 +204,7 @@ def evaluate(
         from edge_ser.spec_file import load_spec
 
         asked = Trial(
-            spec=load_spec(system),
+            spec=load_spec(system, changes or ()),
             protocol=_some(protocol or "folds", PROTOCOLS, "--protocol")[0],
             target=(corpus, root),
             sources=tuple(_source(text) for text in source or ()),
@@ -221,6 +228,7 @@ def evaluate(
         return
     _refuse(
         {
+            "--set": changes,
             "--protocol": protocol,
             "--folds": folds,
             "--seeds": seeds,

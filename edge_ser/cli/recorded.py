@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 OUTPUT = "OUT"
 """Stands for the folder that takes the results."""
 
+_AS_GIVEN = ("changes",)
+"""Options whose KEY=VALUE names no place."""
+
 _LEFT_OUT = ("as_json", "jobs", "keep")
 """Options that change how a result is made or shown, not what it is."""
 
@@ -39,7 +42,7 @@ def recorded_command(context: typer.Context, stand_ins: Mapping[str, str | None]
             if isinstance(value, bool):
                 words += [str(option)] if value else []
                 continue
-            text = stand_ins.get(name) or _without_folder(value)
+            text = str(value) if name in _AS_GIVEN else stand_ins.get(name) or _without_folder(value)
             words += [text] if option is None else [option, text]
     return shlex.join(words)
 

@@ -24,6 +24,10 @@ def train(
     root: Annotated[Path, typer.Option(help="Folder of the emotion corpus.")],
     words_root: Annotated[Path, typer.Option(help="Folder of the keyword corpus.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder that takes everything made.")],
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A key of the spec, changed; repeatable."),
+    ] = None,
     corpus: Annotated[
         str, typer.Option(help="Layout of the emotion corpus; see: edge-ser corpus list")
     ] = "synthetic",
@@ -61,7 +65,7 @@ def train(
     from edge_ser.files import write_json
     from edge_ser.spec_file import load_spec
 
-    spec = load_spec(spec_file)
+    spec = load_spec(spec_file, changes or ())
     if seed is not None:
         spec = replace(spec, training=replace(spec.training, seed=seed))
     if test_fold is not None:

@@ -31,6 +31,7 @@ def _told(*arguments: str) -> str:
         output: Annotated[Path | None, typer.Option("--output", "-o")] = None,
         both: Annotated[bool, typer.Option("--both")] = False,
         jobs: Annotated[int, typer.Option()] = 1,
+        changes: Annotated[list[str] | None, typer.Option("--set")] = None,
     ) -> None:
         heard.append(recorded_command(context, {"root": "CREMA-D", "output": "OUT"}))
 
@@ -50,4 +51,20 @@ def test_what_was_asked_for_is_there_and_defaults_are_not() -> None:
     assert (
         told
         == "edge-ser score x.edgeser --root CREMA-D --source a=A --source b=B --seeds 1,2 --level -26.0 --both"
+    )
+
+
+def test_a_changed_key_of_the_spec_is_told_as_it_was_given() -> None:
+    told = _told(
+        "score",
+        "models/base.toml",
+        "--root",
+        "r",
+        "--set",
+        "acoustic.mixing=none",
+        "--set",
+        "acoustic.dim = 8",
+    )
+    assert told == (
+        "edge-ser score models/base.toml --root CREMA-D --set acoustic.mixing=none --set 'acoustic.dim = 8'"
     )
