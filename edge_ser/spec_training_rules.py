@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias, get_args
 
+from edge_ser.errors import InputError
 from edge_ser.spec import EMOTIONS, SystemSpec
 from edge_ser.spec_training import (
     AugmentSpec,
@@ -43,6 +44,17 @@ def training_rules(spec: SystemSpec) -> Iterator[_Checked]:
     yield from _teacher_rules(spec)
     yield from _rebalance_rules(spec)
     yield "training.seed", spec.training.seed, 0 <= spec.training.seed < 2**31, "0 to 2**31 - 1"
+
+
+def require_start(spec: SystemSpec, start: object | None) -> None:
+    """Refuse to train a net that stays as it starts from nothing.
+
+    Raises:
+        InputError: ``training.acoustic.epochs`` is 0 and there is no start.
+    """
+    if spec.training.acoustic.epochs == 0 and start is None:
+        message = "training.acoustic.epochs is 0: the net stays as it starts; name one to start from: --start BUNDLE"
+        raise InputError(message)
 
 
 def _frozen_rules(spec: SystemSpec) -> Iterator[_Checked]:

@@ -19,6 +19,7 @@ from edge_ser.evaluation.protocols import Fold, shares_speakers, words_for
 from edge_ser.files import sha256_hex
 from edge_ser.provenance import code_digest
 from edge_ser.spec import SystemSpec
+from edge_ser.spec_training_rules import require_start
 from edge_ser.teacher_files import find_teachers, in_fold
 
 _CODE = (
@@ -176,8 +177,9 @@ def _start(plan: Plan) -> tuple[str | None, tuple[str, ...]]:
     """Build id of the bundle that trainings start from, and whom it learned from as ``"family/speaker"``.
 
     Raises:
-        InputError: it learned from somebody whom a fold tests.
+        InputError: it learned from somebody whom a fold tests, or there is none and the net shall stay as it starts.
     """
+    require_start(plan.spec, plan.start)
     if plan.start is None:
         return None, ()
     bundle = read_bundle(plan.start)

@@ -56,11 +56,9 @@ def training_model(
         beside.append(ClassCentres(classes, name=_CENTRES)(embedding))
         beside.append(layers.UnitNormalization(name="directions")(embedding))
     if lesson is not None and lesson.guessed:
-        # From the tokens too: the embedding has too few values for what a speech encoder knows.
-        seen = TimeStatistics(name="token_statistics")(model.get_layer("embedding_conv").input)
+        # From the embedding alone: what is guessed from anything else, fusion and a linear probe never get to see.
         embedding = model.get_layer("flat_embedding").output
-        vector = layers.Dense(lesson.guessed, name="teacher_vector")
-        beside.append(vector(layers.Concatenate(name="teacher_view")([seen, embedding])))
+        beside.append(layers.Dense(lesson.guessed, name="teacher_vector")(embedding))
     if not beside:
         return model
     together = layers.Concatenate(name="objective")([model.output, *beside])
@@ -194,25 +192,6 @@ class MultiLoss(keras.losses.Loss):  # type: ignore[misc]
     def get_config(self) -> dict[str, Any]:
         """What makes the loss again."""
         return {**super().get_config(), "classes": self.classes, **asdict(self.spec)}
-
-
-@keras.saving.register_keras_serializable("edge_ser")
-class TimeStatistics(layers.Layer):  # type: ignore[misc]
-    """Mean and standard deviation over time of every channel's mean over frequency: (B, T, F, C) → (B, 2 C).
-
-    The pooling of x-vectors (Snyder et al., ICASSP 2018), in training only.
-    """
-
-    def call(self, tokens: Tensor) -> Tensor:
-        """See the class; ``tokens`` is (B, T, F, C)."""
-        over_time = tf.reduce_mean(tokens, axis=2)
-        # The root of a variance of 0 has no gradient.
-        deviation = tf.sqrt(tf.math.reduce_variance(over_time, axis=1) + keras.config.epsilon())
-        return tf.concat([tf.reduce_mean(over_time, axis=1), deviation], axis=1)
-
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
-        """(B, 2 C)."""
-        return input_shape[0], 2 * int(input_shape[-1] or 0)
 
 
 @keras.saving.register_keras_serializable("edge_ser")

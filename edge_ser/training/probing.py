@@ -14,10 +14,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import recall_score
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
 from threadpoolctl import threadpool_limits
 
 from edge_ser.errors import InputError
@@ -25,6 +25,9 @@ from edge_ser.training.fusion import FloatHead, rows_of
 
 STRENGTHS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0)
 """Inverse penalties tried, on standardised values; below the least, the classifier is that of the nearest mean."""
+
+_LEAST_SHARE = 1e-6
+"""A share of 0 would cost more than everything else together."""
 
 _FOLDS = 5
 _MOST_STEPS = 500
@@ -41,8 +44,9 @@ def fit_probe(
         speakers: who speaks, per row.
 
     Returns:
-        The head (classes, inputs), and the inverse penalty by which left-out speakers are told apart best: by the mean
-        recall of the classes over all of them together, the smallest of several that are equal.
+        The head (classes, inputs), and the inverse penalty by which left-out speakers are told apart best: by the
+        cross-entropy over all of them together, every class counted alike. How many are right moves by single clips,
+        and with few speakers chose penalties a hundred times too weak.
 
     Raises:
         InputError: a class has no clip, or fewer than two speakers are there.
@@ -60,26 +64,29 @@ def fit_probe(
     inputs = embeddings.astype(np.float64)
     # Small matrices, hundreds of fits: threads would only wait for each other.
     with threadpool_limits(1):
-        scores = [_left_out_recall(inputs, labels, speakers, strength) for strength in STRENGTHS]
-        strength = STRENGTHS[int(np.argmax(scores))]
+        losses = [_left_out_loss(inputs, labels, speakers, strength) for strength in STRENGTHS]
+        strength = STRENGTHS[int(np.argmin(losses))]
         scaler, model = _classifier(strength).fit(inputs, labels)
     coefficients, bias = rows_of(model)
     weights = coefficients / scaler.scale_
     return FloatHead(weights=weights, bias=bias - weights @ scaler.mean_), strength
 
 
-def _left_out_recall(
+def _left_out_loss(
     inputs: NDArray[np.float64], labels: NDArray[np.int64], speakers: Sequence[str], strength: float
 ) -> float:
     folds = GroupKFold(min(_FOLDS, len(set(speakers))))
-    decided = np.empty_like(labels)
+    shares = np.zeros((len(labels), int(labels.max()) + 1))
     for learned, held in folds.split(inputs, labels, speakers):
         present = np.unique(labels[learned])
+        # A class that only the left-out speakers have keeps a share of 0, which counts as the least there is.
         if len(present) == 1:
-            decided[held] = present[0]
+            shares[held, present[0]] = 1.0
         else:
-            decided[held] = _classifier(strength).fit(inputs[learned], labels[learned]).predict(inputs[held])
-    return float(recall_score(labels, decided, average="macro"))
+            fitted = _classifier(strength).fit(inputs[learned], labels[learned])
+            shares[np.ix_(held, present)] = fitted.predict_proba(inputs[held])
+    right = np.maximum(shares[np.arange(len(labels)), labels], _LEAST_SHARE)
+    return float(np.average(-np.log(right), weights=compute_sample_weight("balanced", labels)))
 
 
 def _classifier(strength: float) -> Pipeline:

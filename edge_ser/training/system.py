@@ -15,13 +15,13 @@ from sklearn.metrics import balanced_accuracy_score
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.manifest import Manifest
 from edge_ser.corpora.splits import PARTS
-from edge_ser.errors import InputError
 from edge_ser.frontend.net_input import acoustic_input
 from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.networks.keyword import build_keyword
 from edge_ser.provenance import code_digest
 from edge_ser.quantization.aware import train_aware
 from edge_ser.spec import SystemSpec
+from edge_ser.spec_training_rules import require_start
 from edge_ser.teacher_files import find_teachers
 from edge_ser.training import stages
 from edge_ser.training.affect import affect_targets
@@ -95,9 +95,7 @@ def train_system(
             the net shall stay as it starts, and nothing to start from is named.
         MissingError: a package that a teacher needs is not installed.
     """
-    if spec.training.acoustic.epochs == 0 and start is None:
-        message = "training.acoustic.epochs is 0: the net stays as it starts; name one to start from: --start BUNDLE"
-        raise InputError(message)
+    require_start(spec, start)
     # Before anything that takes long: most that can be wrong with a teacher shows here.
     teachers = find_teachers(spec, emotions)
     teaching = hear_teachers(spec, teachers, emotions.train, folder, progress)

@@ -202,6 +202,22 @@ def test_a_start_that_knows_a_tested_speaker_is_refused(
     assert not trained
 
 
+def test_a_net_that_shall_stay_as_it_starts_needs_a_start_before_anything_is_done(
+    hissing: Callable[..., Path], tmp_path: Path, trained: list[tuple[int, list[str]]]
+) -> None:
+    plan = _plan(hissing(*SPEAKERS), tmp_path / "out")
+    training = replace(plan.spec.training, acoustic=replace(plan.spec.training.acoustic, epochs=0))
+    with pytest.raises(InputError, match="name one to start from: --start BUNDLE"):
+        run(
+            replace(plan, spec=replace(plan.spec, training=training)),
+            1,
+            None,
+            lambda _n: None,
+            lambda _t: None,
+        )
+    assert not trained
+
+
 def test_whom_the_start_knows_is_written_down_and_another_start_is_another_result(
     hissing: Callable[..., Path], tmp_path: Path, trained: list[tuple[int, list[str]]]
 ) -> None:

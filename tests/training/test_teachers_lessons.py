@@ -12,6 +12,7 @@ from scipy.special import log_softmax, softmax
 from teacher_cases import SPEC
 
 from edge_ser.errors import InputError
+from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.spec import FrontendSpec
 from edge_ser.spec_file import spec_from_dict
 from edge_ser.spec_training import AugmentSpec, LossSpec, RecipeSpec, TeacherSpec
@@ -23,7 +24,7 @@ from edge_ser.training.lessons import (
     probe_logits,
     taught_vectors,
 )
-from edge_ser.training.objective import TaughtLoss, TimeStatistics, make_loss
+from edge_ser.training.objective import TaughtLoss, make_loss, training_model
 
 RNG = np.random.default_rng(0)
 CLASSES = 3
@@ -90,12 +91,10 @@ def test_vectors_that_are_all_alike_teach_nothing() -> None:
     assert taught_vectors(np.ones((5, 8), np.float32)).shape == (5, 0)
 
 
-def test_the_guess_sees_how_tokens_change_over_time() -> None:
-    tokens = np.random.default_rng(4).normal(size=(2, 6, 5, 3)).astype(np.float32)
-    over_time = tokens.mean(axis=2)
-    found = TimeStatistics()(tokens).numpy()
-    assert found[:, :3] == pytest.approx(over_time.mean(axis=1), abs=1e-5)
-    assert found[:, 3:] == pytest.approx(over_time.std(axis=1), abs=1e-3)
+def test_a_vector_is_guessed_from_the_embedding_alone() -> None:
+    lesson = Lesson(np.zeros((4, 7), np.float32), "vector", 0.5, 1.0)
+    model = training_model(build_acoustic(SPEC), CLASSES, 0.0, SPEC.training.acoustic.loss, lesson)
+    assert model.get_layer("teacher_vector").kernel.shape == (SPEC.acoustic.embedding, 7)
 
 
 def test_a_probe_is_right_on_speakers_that_it_was_not_fitted_on() -> None:
