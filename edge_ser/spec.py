@@ -197,7 +197,8 @@ class AcousticSpec(Strict):
         normalisation: ``channels`` takes every channel's mean over the segment off (cepstral mean normalisation):
             level and microphone count no more, and a net that learned on one corpus understands others better. It is
             done in integers before the net (:func:`edge_ser.frontend.quantize.centre_channels`).
-        pooling: how the tokens become one: their ``mean``, or their mean weighted by a gate (``attention``).
+        pooling: how the tokens become one: their ``mean``; their mean weighted by a gate (``attention``); or how far
+            they lie above their mean, on average (``deviation``), which silence around a word changes less.
         embedding: size of the embedding that fusion reads. A multiple of 4.
         segment_s: audio that one decision sees.
         hop_s: distance of the segments in a longer recording.
@@ -211,7 +212,7 @@ class AcousticSpec(Strict):
     mixing: Mixing = "gated"
     gates: Gates = "logistic"
     normalisation: Normalisation = "none"
-    pooling: Literal["mean", "attention"] = "mean"
+    pooling: Literal["mean", "attention", "deviation"] = "mean"
     embedding: int = 64
     segment_s: float = 3.0
     hop_s: float = 3.0
@@ -246,11 +247,14 @@ class DecisionSpec(Strict):
     """How the windows of a recording become one decision (after MATER, arXiv 2506.19887; see ``averaging.py``).
 
     Attributes:
+        windows: which stretches of a recording decide: ``all``, ``acoustic.hop_s`` apart, or the one around its
+            ``loudest`` 0.3 s, for single words between long silences. What listens all the time hears all.
         averaging: ``mean`` of the windows' scores, or of their probabilities over their ``entropy``.
         abstain: probability that the best class must have, or nothing is said of the window or the recording; 0
             always says something. ``edge-ser evaluate`` prints thresholds that validation speakers chose.
     """
 
+    windows: Literal["all", "loudest"] = "all"
     averaging: Averaging = "mean"
     abstain: float = 0.0
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from edge_ser.audio import read_audio, segments
+from edge_ser.audio import read_audio
 from edge_ser.bundle import Bundle
 from edge_ser.corpora.clip import Clip
 from edge_ser.evaluation.backends import Backend, BackendName, load_backends, net_input
@@ -18,6 +18,7 @@ from edge_ser.evaluation.controls import Controlled, decide_controls
 from edge_ser.evaluation.heard import Heard
 from edge_ser.frontend.net_input import NetInput
 from edge_ser.spec import SystemSpec
+from edge_ser.windows import windows_of
 
 Change = Callable[[Clip, NDArray[np.int16]], NDArray[np.int16]]
 """What a stress test does to a clip's samples before the system hears them."""
@@ -142,8 +143,7 @@ def _one(
     samples = read_audio(clip.path, rate, clip.start_s, clip.end_s)
     if change is not None:
         samples = change(clip, samples)
-    hop = spec.frontend.samples_for(spec.acoustic.hop_s)
-    cut = list(segments([samples], spec.segment_samples, hop, rate))
+    cut = list(windows_of(spec, [samples]))
     features = front.features(np.stack([segment.samples for segment in cut]))
     seconds = np.array([segment.end_s - segment.start_s for segment in cut])
     return {name: Heard(backend.embeddings(features), seconds) for name, backend in loaded.items()}

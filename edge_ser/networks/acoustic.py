@@ -57,12 +57,17 @@ def _block(x: Tensor, acoustic: AcousticSpec, name: str) -> Tensor:
 
 
 def _pool(x: Tensor, acoustic: AcousticSpec) -> Tensor:
-    """All tokens into one, (B, T, F, C) → (B, 1, 1, C): their mean, or their mean weighted by a gate.
+    """All tokens into one, (B, T, F, C) → (B, 1, 1, C): their mean, their mean weighted by a gate, or their deviation.
 
     The gate is frame-level attention (as in the multi-loss recipe, arXiv 2512.04551) without the softmax over
-    frames, which would need a transpose; the classifier behind it takes the scale.
+    frames, which would need a transpose; the classifier behind it takes the scale. The deviation is the mean of what
+    lies above the mean, half the mean absolute deviation: the second statistic of x-vectors' pooling (Snyder et al.,
+    ICASSP 2018) without the root, which the Edge TPU has not.
     """
     if acoustic.pooling == "attention":
         weights = gate(x, int(x.shape[-1]), "pool_weights", acoustic.gates)
         x = layers.Multiply(name="pool_weighted")([weights, x])
+    elif acoustic.pooling == "deviation":
+        mean = layers.GlobalAveragePooling2D(keepdims=True, name="pool_mean")(x)
+        x = relu(layers.Subtract(name="pool_above")([x, mean]), "pool_above")
     return layers.GlobalAveragePooling2D(keepdims=True, name="pool")(x)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_ser.audio import Segment, segments, stream_audio
+from edge_ser.audio import Segment, stream_audio
 from edge_ser.averaging import (
     Steps,
     abstains,
@@ -25,6 +25,7 @@ from edge_ser.integer_head import IntegerHead
 from edge_ser.runtime.interpreters import LiteRtNet, Net
 from edge_ser.runtime.words import hear
 from edge_ser.spec import SystemSpec
+from edge_ser.windows import windows_of
 
 MakeNet = Callable[[bytes, str, int, int], Net]
 """Loads a net: the file's bytes, its name for errors, the frames and the channels that it must read."""
@@ -181,11 +182,8 @@ class Pipeline:
         return self._judged(logits, seconds)[0]
 
     def segments(self, blocks: Iterable[NDArray[np.int16]]) -> Iterator[Segment]:
-        """Cut audio into the spec's segments; blocks are int16 (samples,) each, any lengths."""
-        spec = self.spec
-        rate = spec.frontend.sample_rate_hz
-        hop = spec.frontend.samples_for(spec.acoustic.hop_s)
-        return segments(blocks, spec.segment_samples, hop, rate)
+        """The segments that decide on a recording; blocks are int16 (samples,) each, any lengths."""
+        return windows_of(self.spec, blocks)
 
     def classify(self, path: Path) -> Iterator[Decision]:
         """Decisions on a recording, one per segment, as it is read.

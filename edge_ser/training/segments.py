@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_ser.audio import read_audio, segments
+from edge_ser.audio import read_audio
 from edge_ser.averaging import probabilities_of
 from edge_ser.corpora.clip import Clip
 from edge_ser.frontend.net_input import NetInput
 from edge_ser.frontend.tables import make_tables
 from edge_ser.spec import Averaging, SystemSpec
+from edge_ser.windows import windows_of
 
 _UNLIKELIEST = 1e-6
 """Below the smallest share that is not zero (1/65536), so that a share of nothing has a logarithm, and the lowest."""
@@ -69,7 +70,7 @@ class Segments:
 
 
 def cut_segments(spec: SystemSpec, clips: Sequence[Clip], advance: Callable[[int], None]) -> Segments:
-    """Cut clips into the spec's segments, from the start of each clip, zeros behind its end.
+    """Cut clips into the segments that decide on them, zeros behind the end of each clip.
 
     Args:
         spec: the system.
@@ -81,12 +82,11 @@ def cut_segments(spec: SystemSpec, clips: Sequence[Clip], advance: Callable[[int
     """
     net_input = NetInput(make_tables(spec.frontend))
     rate = spec.frontend.sample_rate_hz
-    hop = spec.frontend.samples_for(spec.acoustic.hop_s)
     index = {name: at for at, name in enumerate(spec.acoustic.classes)}
     features, belongs, seconds = [], [], []
     for at, clip in enumerate(clips):
         samples = read_audio(clip.path, rate, clip.start_s, clip.end_s)
-        for segment in segments([samples], spec.segment_samples, hop, rate):
+        for segment in windows_of(spec, [samples]):
             features.append(net_input.features(segment.samples[np.newaxis])[0])
             belongs.append(at)
             seconds.append(segment.end_s - segment.start_s)

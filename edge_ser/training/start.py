@@ -21,8 +21,9 @@ from edge_ser.files import sha256_hex
 from edge_ser.quantization.float_nets import load_float_net
 from edge_ser.spec import SystemSpec
 
-_SHAPE = ("stem", "dim", "blocks", "mixing", "gates", "normalisation", "pooling", "embedding")
-"""What of an acoustic spec decides the shapes of its weights. Length and classes may differ, but for ``fixed``."""
+_SHAPE = ("stem", "dim", "blocks", "mixing", "gates", "normalisation", "embedding")
+"""What of an acoustic spec decides the shapes of its weights, beside pooling by a gate. Length and classes may differ,
+but for ``fixed``; mean and deviation may, since neither has weights."""
 
 _CLASSIFIER = "classifier"
 
@@ -112,6 +113,8 @@ def _differences(theirs: SystemSpec, ours: SystemSpec) -> list[tuple[str, Any, A
         (f"acoustic.{name}", getattr(theirs.acoustic, name), getattr(ours.acoustic, name)) for name in _SHAPE
     ]
     pairs.append(("frontend", theirs.frontend, ours.frontend))
+    if "attention" in (theirs.acoustic.pooling, ours.acoustic.pooling):
+        pairs.append(("acoustic.pooling", theirs.acoustic.pooling, ours.acoustic.pooling))
     if ours.acoustic.mixing == "fixed":
         pairs.append(("acoustic.segment_s", theirs.acoustic.segment_s, ours.acoustic.segment_s))
     return [pair for pair in pairs if pair[1] != pair[2]]

@@ -96,7 +96,7 @@ def mixings(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         "external": {"pooling": "attention"},
         "fixed": {"gates": "fused", "pooling": "attention"},
         "temporal": {"gates": "fused"},
-        "none": {},
+        "none": {"pooling": "deviation"},
         "attention": {},
     }
     jobs: list[tuple[str, Literal["keyword", "acoustic"], SystemSpec]] = [("keyword", "keyword", SMALL)]
@@ -135,6 +135,8 @@ def test_fused_gates_and_shares_are_what_they_say(mixings: dict[str, bytes]) -> 
     # Three operations of each of the three squeeze-and-excites, where logistic gates take five.
     assert names["temporal"].count("MUL") == 4
     assert names["none"].count("LOGISTIC") == 3
+    assert (names["none"].count("SUB"), names["none"][-3:-1]) == (1, ["SUB", "MEAN"])
+    assert "RELU" not in names["none"]
 
 
 def test_the_check_says_why_attention_stays_on_the_host(mixings: dict[str, bytes]) -> None:

@@ -71,7 +71,10 @@ def net(request: pytest.FixtureRequest) -> keras.Model:
     if request.param == "keyword":
         return _random(build_keyword(replace(SPEC, keyword=replace(SPEC.keyword, window_s=1.5))))
     mixing: Mixing = request.param
-    return _random(build_acoustic(replace(SPEC, acoustic=replace(SPEC.acoustic, mixing=mixing))))
+    pooling = "deviation" if mixing == "none" else "mean"
+    return _random(
+        build_acoustic(replace(SPEC, acoustic=replace(SPEC.acoustic, mixing=mixing, pooling=pooling)))
+    )
 
 
 def test_folding_and_unfolding_change_nothing_but_rounding(net: keras.Model) -> None:

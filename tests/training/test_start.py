@@ -83,6 +83,7 @@ def test_other_classes_another_length_and_further_heads_take_the_rest(tmp_path: 
     [
         ({"dim": 16}, r"acoustic\.dim is 8, the spec's is 16"),
         ({"mixing": "none"}, r"acoustic\.mixing is 'gated', the spec's is 'none'"),
+        ({"pooling": "attention"}, r"acoustic\.pooling is 'mean', the spec's is 'attention'"),
         ({"stem": (8, 16)}, r"acoustic\.stem is \(8, 8\)"),
     ],
 )
@@ -91,6 +92,14 @@ def test_another_net_is_refused(tmp_path: Path, change: dict[str, Any], words: s
     other = replace(SPEC, acoustic=replace(SPEC.acoustic, **change))
     with pytest.raises(InputError, match=words):
         read_start(tmp_path / "a.edgeser", other)
+
+
+def test_another_pooling_without_weights_starts_from_the_same(tmp_path: Path) -> None:
+    source = _bundle(tmp_path / "a.edgeser")
+    other = replace(SPEC, acoustic=replace(SPEC.acoustic, pooling="deviation"))
+    model = _model(other, 5)
+    read_start(tmp_path / "a.edgeser", other).into(model, other.acoustic.classes)
+    assert all(_same(model.get_layer(layer.name), layer) for layer in source.layers)
 
 
 def test_another_front_end_is_refused(tmp_path: Path) -> None:
