@@ -21,15 +21,20 @@ class Kernels:
         threads: threads of one inference.
         xnnpack: whether LiteRT's XNNPACK delegate takes what it can; its values may differ from the board's.
         delegate: shared library of a delegate that is loaded for the whole process, ``""`` for none.
+        reference: LiteRT's reference kernels instead of the optimised ones; without meaning to a delegate.
     """
 
     threads: int = 1
     xnnpack: bool = False
     delegate: str = ""
+    reference: bool = False
 
 
 BUILT_IN: Final = Kernels()
 """LiteRT's built-in kernels on one thread: what bundles are scored with."""
+
+REFERENCE: Final = Kernels(reference=True)
+"""LiteRT's reference kernels, as which TFLM computes, to the bit; tens of times slower than the optimised ones."""
 
 
 class Net(Protocol):
@@ -150,6 +155,8 @@ def _interpreter(model: bytes, kernels: Kernels = BUILT_IN) -> Any:
             )
             raise MissingError(message) from None
     resolver = OpResolverType.BUILTIN if kernels.xnnpack else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    if kernels.reference:
+        resolver = OpResolverType.BUILTIN_REF
     return Interpreter(
         model_content=model,
         num_threads=kernels.threads,

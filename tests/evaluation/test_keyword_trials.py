@@ -21,7 +21,7 @@ from edge_ser.errors import CheckError, InputError
 from edge_ser.evaluation import keyword_exams, keyword_trials
 from edge_ser.evaluation.backends import BACKENDS
 from edge_ser.evaluation.keyword_exams import KeywordExam
-from edge_ser.evaluation.keyword_nets import FLOAT, HEADS, INT8, RECORD
+from edge_ser.evaluation.keyword_nets import FLOAT, HEADS, INT8, RECORD, Apart
 from edge_ser.evaluation.keyword_trials import KeywordTrial
 from edge_ser.files import read_json, write_json
 from edge_ser.npz import npz_bytes
@@ -175,7 +175,7 @@ def test_one_corpus_teaches_and_another_is_tested(
 def test_interpreters_that_disagree_fail_the_check(
     tmp_path: Path, untrained: list[tuple[int, Manifest]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keyword_trials, "interpreters_apart", lambda _nets, _windows: 9)
+    monkeypatch.setattr(keyword_trials, "interpreters_apart", lambda _nets, _windows: Apart(9, 9))
     trial = _trial(tmp_path / "out", _corpus(tmp_path / "mine"), seeds=(1,))
     with pytest.raises(CheckError, match=r"seed 1, split: .*differ by 9 steps"):
         keyword_trials.report(trial, _quietly, lambda _line: None)
