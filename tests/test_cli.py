@@ -112,3 +112,28 @@ def test_ctrl_c_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         command_line.main()
     assert ended.value.code == 130
     assert "stopped" in capsys.readouterr().err
+
+
+_STOPPED_FROM_OUTSIDE = """
+import os, signal, sys, time
+from edge_ser.cli import main
+
+@main.app.command()
+def wait() -> None:
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(30)
+    finally:
+        print("tidied up")
+
+sys.argv = ["edge-ser", "wait"]
+main.main()
+"""
+
+
+def test_ended_from_outside_it_tidies_up_as_after_ctrl_c() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _STOPPED_FROM_OUTSIDE], capture_output=True, text=True, timeout=25, check=False
+    )
+    assert (done.returncode, done.stdout) == (130, "tidied up\n")
+    assert done.stderr.splitlines()[-1] == "edge-ser: stopped; nothing half-written was left behind"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -86,8 +87,14 @@ for command in (
 app.command("compile")(compile_bundle)
 
 
+def _terminated(_number: int, _frame: object) -> NoReturn:
+    """Ended from outside as by Ctrl-C, so that workers and the trainings that they started end too."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """Entry point of the console script."""
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         app()
     except EdgeSerError as error:
