@@ -65,16 +65,17 @@ def _run(net: keras.Model, features: np.ndarray) -> np.ndarray:
     return np.asarray(net(features[..., np.newaxis] / np.float32(255), training=False))
 
 
-@pytest.fixture(scope="module", params=["gated", "external", "fixed", "temporal", "none", "keyword"])
+@pytest.fixture(
+    scope="module", params=["gated", "external", "fixed", "temporal", "none", "deviation", "keyword"]
+)
 def net(request: pytest.FixtureRequest) -> keras.Model:
     keras.utils.set_random_seed(1)
     if request.param == "keyword":
         return _random(build_keyword(replace(SPEC, keyword=replace(SPEC.keyword, window_s=1.5))))
+    if request.param == "deviation":
+        return _random(build_acoustic(replace(SPEC, acoustic=replace(SPEC.acoustic, pooling="deviation"))))
     mixing: Mixing = request.param
-    pooling = "deviation" if mixing == "none" else "mean"
-    return _random(
-        build_acoustic(replace(SPEC, acoustic=replace(SPEC.acoustic, mixing=mixing, pooling=pooling)))
-    )
+    return _random(build_acoustic(replace(SPEC, acoustic=replace(SPEC.acoustic, mixing=mixing))))
 
 
 def test_folding_and_unfolding_change_nothing_but_rounding(net: keras.Model) -> None:
@@ -83,7 +84,9 @@ def test_folding_and_unfolding_change_nothing_but_rounding(net: keras.Model) -> 
     quantized = fake_quantized(net, measure_ranges(net, features))
     assert not any(isinstance(layer, keras.layers.BatchNormalization) for layer in quantized.layers)
     noise = _run(quantized, features) - before
-    assert 0 < np.abs(noise).max() < 0.1 * np.abs(before).max()
+    # How far tokens swing is less than they are, and their steps are the same.
+    limit = 0.2 if any(layer.name == "pool_above" for layer in net.layers) else 0.1
+    assert 0 < np.abs(noise).max() < limit * np.abs(before).max()
     copy = keras.models.clone_model(net)
     unfold(quantized, copy)
     assert np.allclose(_run(copy, features), before, atol=1e-4)
