@@ -28,7 +28,7 @@ def evaluate(
     root: Annotated[Path, typer.Option(help="Its folder.")],
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="SPEC: A key of the spec, changed; repeatable."),
+        typer.Option("--set", metavar="KEY=VALUE", help="SPEC: a key of it, changed; repeatable."),
     ] = None,
     protocol: Annotated[
         str | None, typer.Option(help="SPEC: loso, folds (if not given), split, or cross (needs --source).")

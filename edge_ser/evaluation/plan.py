@@ -35,6 +35,7 @@ _CODE = (
     "handcrafted",
     "evaluation/handcrafted",
     "averaging.py",
+    "windows.py",
     "bundle_controls.py",
     "evaluation/backends.py",
     "evaluation/child.py",

@@ -34,6 +34,7 @@ _SAID_CODE = (
     "training/segments.py",
     "training/teachers.py",
     "training/teachers_huggingface.py",
+    "windows.py",
 )
 """The source that decides what a teacher says of a clip."""
 
