@@ -19,17 +19,25 @@ from edge_ser.provenance import code_digest
 _FUNCTIONALS_CODE: Final = ("audio.py", "handcrafted")
 
 
-def prepare_functionals(plan: Plan, jobs: int) -> Path:
-    """The functionals of every clip of a plan, in a file named by what they were made of and with."""
-    clips = {name_of(clip): clip for fold in plan.folds for clip in fold.manifest.clips}
-    sizes = {name: clip.path.stat().st_size for name, clip in clips.items()}
+def functionals_file(plan: Plan) -> Path:
+    """The file that takes the functionals of every clip of a plan, named by what they are made of and with."""
+    sizes = {name: clip.path.stat().st_size for name, clip in _clips(plan).items()}
     about = json.dumps([code_digest(_FUNCTIONALS_CODE), sizes], sort_keys=True).encode()
-    path = plan.folder / f"functionals-{sha256_hex(about)[:16]}.npz"
-    if not path.exists():
-        rows = clip_functionals(list(clips.values()), lambda _clips: None, jobs)
-        with replacing(path) as beside, beside.open("wb") as file:
-            np.savez(file, names=np.array(list(clips), dtype=np.str_), rows=rows)
-    return path
+    return plan.folder / f"functionals-{sha256_hex(about)[:16]}.npz"
+
+
+def prepare_functionals(plan: Plan, path: Path, jobs: int) -> None:
+    """Compute them, ``jobs`` clips at a time, unless they are there."""
+    if path.exists():
+        return
+    clips = _clips(plan)
+    rows = clip_functionals(list(clips.values()), lambda _clips: None, jobs)
+    with replacing(path) as beside, beside.open("wb") as file:
+        np.savez(file, names=np.array(list(clips), dtype=np.str_), rows=rows)
+
+
+def _clips(plan: Plan) -> dict[str, Clip]:
+    return {name_of(clip): clip for fold in plan.folds for clip in fold.manifest.clips}
 
 
 def read_functionals(path: Path) -> dict[str, Floats]:

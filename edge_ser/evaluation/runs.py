@@ -13,7 +13,7 @@ import joblib
 from edge_ser.errors import InputError, MissingError
 from edge_ser.evaluation.controls import left_out
 from edge_ser.evaluation.decided import Decided, decided_from_dict
-from edge_ser.evaluation.functionals import prepare_functionals
+from edge_ser.evaluation.functionals import functionals_file, prepare_functionals
 from edge_ser.evaluation.one_fold import run_task
 from edge_ser.evaluation.plan import WORK, Plan, Task, phases, tasks_of
 from edge_ser.files import read_json
@@ -43,7 +43,10 @@ def run(
         EdgeSerError: a fold failed; it is named, the others' files stay.
         MissingError: a scheduler is asked for, and dask is not installed or nobody answers there.
     """
-    tasks = tasks_of(plan, jobs if scheduler is None else 1, prepare_functionals(plan, jobs))
+    functionals = functionals_file(plan)
+    # Before the functionals, which take minutes: what is wrong with a start or a teacher shows here.
+    tasks = tasks_of(plan, jobs if scheduler is None else 1, functionals)
+    prepare_functionals(plan, functionals, jobs)
     open_tasks = []
     for task in tasks:
         if task.result.exists() and read_json(task.result).get("key") == task.key:

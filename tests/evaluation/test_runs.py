@@ -200,6 +200,8 @@ def test_a_start_that_knows_a_tested_speaker_is_refused(
     with pytest.raises(InputError, match="learned from folder/f1, whom fold-00 tests"):
         run(plan, 1, None, lambda _folds: None, lambda _line: None)
     assert not trained
+    # Nor are functionals computed for nothing.
+    assert not list((tmp_path / "out").rglob("*.npz"))
 
 
 def test_a_net_that_shall_stay_as_it_starts_needs_a_start_before_anything_is_done(
