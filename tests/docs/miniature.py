@@ -26,7 +26,7 @@ SMALLER: Mapping[str, str] = {
     "width": "8",
     "blocks": "1",
     "folds": "2",
-    "voices": "8",
+    "voices": "10",
     "minutes": "1.0",
     "int8_drop": "100.0",
 }
@@ -69,7 +69,8 @@ def _crema_d() -> Iterator[str]:
 
 
 def _emo_db() -> Iterator[str]:
-    for speaker, emotion in product(("03", "08", "09", "10"), "WLEAFTN"):
+    # As many speakers as the corpus has: a command that asks for more folds than that must fail here, too.
+    for speaker, emotion in product(("03", *(f"{number:02d}" for number in range(8, 17))), "WLEAFTN"):
         yield f"wav/{speaker}a01{emotion}a.wav"
 
 
