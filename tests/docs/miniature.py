@@ -25,6 +25,7 @@ SMALLER: Mapping[str, str] = {
     "dim": "8",
     "width": "8",
     "blocks": "1",
+    "cross_fit": "3",
     "folds": "2",
     "voices": "10",
     "minutes": "1.0",
@@ -56,8 +57,8 @@ SMALL_TEST = ("tests/conftest.py", "tests/test_files.py")
 RATE_HZ = 16_000
 _CLIP_S = 1.2
 
-_USERS = ("1a", "2b", "3c", "4d")
-_SPOKEN = ("background", "unknown", "help", "no", "bacho")
+_USERS = ("1a", "2b", "3c", "4d", "5e", "6f", "7g", "8h")
+_SPOKEN = ("background", "unknown", "bacho", "go", "help", "no", "stop", "yes")
 _FELT = ("angry", "calm", "fearful", "happy")
 _HEARD = {"0": "train", "1": "train", "4": "validation", "5": "validation", "7": "test", "8": "test"}
 
