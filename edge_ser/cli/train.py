@@ -24,10 +24,6 @@ def train(
     root: Annotated[Path, typer.Option(help="Folder of the emotion corpus.")],
     words_root: Annotated[Path, typer.Option(help="Folder of the keyword corpus.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder that takes everything made.")],
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A key of the spec, changed; repeatable."),
-    ] = None,
     corpus: Annotated[
         str, typer.Option(help="Layout of the emotion corpus; see: edge-ser corpus list")
     ] = "synthetic",
@@ -51,6 +47,10 @@ def train(
         typer.Option(
             help="A bundle whose acoustic net to start from: a small corpus learns more from there."
         ),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A key of the spec, changed; repeatable."),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -57,7 +57,7 @@ SMALL_TEST = ("tests/conftest.py", "tests/test_files.py")
 RATE_HZ = 16_000
 _CLIP_S = 1.2
 
-_USERS = ("1a", "2b", "3c", "4d", "5e", "6f", "7g", "8h")
+_USERS = ("1a", "2b", "3c", "4d", "5e", "6f", "7a", "8b")
 _SPOKEN = ("background", "unknown", "bacho", "go", "help", "no", "stop", "yes")
 _FELT = ("angry", "calm", "fearful", "happy")
 _HEARD = {"0": "train", "1": "train", "4": "validation", "5": "validation", "7": "test", "8": "test"}
