@@ -133,7 +133,7 @@ def test_a_virtual_board_says_so_wherever_it_is_shown() -> None:
 
 
 def test_pictures_show_every_bench_and_repeat() -> None:
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'edge-ser[plot]'")
     one, other = made_result(), made_result(seed=2, settings={"threads": 2})
     picture = draw((one, other), "svg")
     assert ET.fromstring(picture).tag.endswith("svg")
@@ -143,7 +143,7 @@ def test_pictures_show_every_bench_and_repeat() -> None:
 
 
 def test_counts_are_drawn_where_nothing_was_timed() -> None:
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'edge-ser[plot]'")
     one = made_result(runs_ms={}, instructions=COUNTS)
     picture = draw((one,), "svg")
     assert ET.fromstring(picture).tag.endswith("svg")
@@ -154,6 +154,6 @@ def test_counts_are_drawn_where_nothing_was_timed() -> None:
 
 
 def test_what_has_neither_times_nor_counts_cannot_be_drawn() -> None:
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("matplotlib", reason="needs matplotlib: pip install 'edge-ser[plot]'")
     with pytest.raises(InputError, match="nothing was timed or counted"):
         draw((made_result(runs_ms={}),), "png")

@@ -274,6 +274,6 @@ def test_nobody_there_is_something_missing() -> None:
         open_board("tcp:127.0.0.1:1")
     with pytest.raises(MissingError, match=r"rpc:127.0.0.1:1: no board"):
         open_board("rpc:127.0.0.1:1").info()
-    pytest.importorskip("serial")
+    pytest.importorskip("serial", reason="needs pyserial: pip install 'edge-ser[board]'")
     with pytest.raises(MissingError, match="cannot be opened"):
         open_board("serial:/dev/no-such-port")
