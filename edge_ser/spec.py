@@ -164,6 +164,8 @@ class KeywordSpec(Strict):
         window_s: audio that one decision sees.
         hop_s: distance of the windows inside a segment.
         gates: how squeeze-and-excite makes its gates; ``fused`` saves two operations a block.
+        probe: whether the classifier of the trained net is fitted again, as a logistic regression on the embeddings
+            of the training clips and their copies, see :mod:`edge_ser.training.probing`.
     """
 
     words: tuple[str, ...]
@@ -173,6 +175,7 @@ class KeywordSpec(Strict):
     gates: Gates = "logistic"
     window_s: float = 1.0
     hop_s: float = 0.5
+    probe: bool = False
 
     @property
     def classes(self) -> tuple[str, ...]:

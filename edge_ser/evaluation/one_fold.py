@@ -22,7 +22,7 @@ from edge_ser.evaluation.scoring import score_with_controls
 from edge_ser.files import replacing_folder, write_json
 from edge_ser.handcrafted.frames import Floats
 
-_KEYWORD_STAGES: Final = ("keyword-examples", "keyword")
+_KEYWORD_STAGES: Final = ("keyword-examples", "keyword", "keyword-probe")
 """Stages of a training that depend on the keyword corpus and the seed alone; folds may share them."""
 
 

@@ -24,6 +24,8 @@ from edge_ser.training.segments import Segments
 NetName = Literal["keyword", "acoustic"]
 
 HEAD = "head.npz"
+WORDS_PROBE = "keyword-probe"
+"""Stage of the keyword classifier that is fitted again."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class FloatSystem:
     Attributes:
         keyword: the keyword net with its classifier.
         acoustic: the acoustic net with its classifier.
-        words: the keyword classifier as a head on the keyword embedding.
+        words: the keyword classifier as a head on the keyword embedding, fitted again where the spec asks for it.
         alone: the acoustic classifier as a head on the acoustic embedding, fitted again where the spec asks for it.
         fusion: the head on both embeddings.
         controls: heads fitted with shuffled keywords, to say what the words are worth; not deployed.
@@ -77,7 +79,7 @@ class FloatKeyword:
     Attributes:
         spec: the system that it belongs to.
         keyword: the keyword net with its classifier.
-        words: that classifier as a head on the embedding.
+        words: that classifier as a head on the embedding, or the one that was fitted again.
     """
 
     spec: SystemSpec
@@ -97,14 +99,15 @@ def load_system(spec: SystemSpec, folder: Path) -> FloatSystem:
         InputError: the folder holds no finished training of this spec.
     """
     heads = folder / "fusion" / HEAD
-    again = refitted_file(spec, folder)
-    if not heads.exists() or (again is not None and not again.exists()):
+    again = (refitted_file(spec, folder), words_probe_file(spec, folder))
+    if not heads.exists() or any(path is not None and not path.exists() for path in again):
         message = f"{folder}: holds no finished training; run: edge-ser train"
         raise InputError(message)
     acoustic, keyword = load_net(spec, "acoustic", folder), load_net(spec, "keyword", folder)
     alone = alone_head(spec, acoustic, folder)
     controls = tuple(load_head(path) for path in control_files(folder))
-    return FloatSystem(spec, keyword, acoustic, classifier_head(keyword), alone, load_head(heads), controls)
+    words = words_head(spec, keyword, folder)
+    return FloatSystem(spec, keyword, acoustic, words, alone, load_head(heads), controls)
 
 
 def weights_file(spec: SystemSpec, folder: Path, net: NetName) -> Path:
@@ -133,6 +136,17 @@ def alone_head(spec: SystemSpec, acoustic: keras.Model, folder: Path) -> FloatHe
     """The acoustic classifier that the system has: the one that was fitted again, or the net's own."""
     again = refitted_file(spec, folder)
     return classifier_head(acoustic) if again is None else load_head(again)
+
+
+def words_probe_file(spec: SystemSpec, folder: Path) -> Path | None:
+    """Where a training in ``folder`` keeps the keyword classifier that is fitted again; ``None`` if none is."""
+    return folder / WORDS_PROBE / HEAD if spec.keyword.probe else None
+
+
+def words_head(spec: SystemSpec, keyword: keras.Model, folder: Path) -> FloatHead:
+    """The keyword classifier that the system has: the one that was fitted again, or the net's own."""
+    again = words_probe_file(spec, folder)
+    return classifier_head(keyword) if again is None else load_head(again)
 
 
 def control_files(folder: Path, count: int | None = None) -> list[Path]:

@@ -1,10 +1,14 @@
-"""The acoustic classifier fitted again as a linear probe: a logistic regression on the embedding of a net as it is.
+"""A classifier fitted again as a linear probe: a logistic regression on the embedding of a net as it is.
 
 A net that is trained on few speakers learns them by heart, all the more where each of them has one emotion only; what a
 net from elsewhere has learned of speech (`--start`) they cannot spoil if only a linear classifier is fitted to them
 (linear probes, Alain & Bengio, arXiv 1610.01644; linear evaluation of a frozen encoder, e.g. SUPERB, arXiv 2105.01051).
 The penalty is chosen by leaving out training speakers. All of it is linear, so it becomes the one head on the embedding
 that there was before: inference costs nothing more.
+
+A keyword net is fitted to its words in the usual way first (``keyword.probe``): masks, mixed clips and smoothed labels
+make its embedding good and leave its classifier unsure where a word ends and unknown speech begins. Who trained the net
+cannot say how strong the penalty should be, because the net knows them by heart; those who validate say it.
 """
 
 from __future__ import annotations
@@ -66,10 +70,51 @@ def fit_probe(
     with threadpool_limits(1):
         losses = [_left_out_loss(inputs, labels, speakers, strength) for strength in STRENGTHS]
         strength = STRENGTHS[int(np.argmin(losses))]
-        scaler, model = _classifier(strength).fit(inputs, labels)
+        return _folded(_classifier(strength).fit(inputs, labels)), strength
+
+
+def fit_words_probe(
+    embeddings: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    watched: NDArray[np.floating],
+    watched_labels: NDArray[np.int64],
+) -> tuple[FloatHead, float]:
+    """Fit a classifier on the embeddings of a net that was trained on the same clips; every class counts alike.
+
+    Args:
+        embeddings: float (n, inputs), of training clips and their copies.
+        labels: int (n,), every class from 0 upwards.
+        watched: float (m, inputs), of clips whose speakers trained nothing.
+        watched_labels: int (m,), any of the classes.
+
+    Returns:
+        The head (classes, inputs), and the inverse penalty that has the least cross-entropy on the watched clips,
+        every class that they have counted alike.
+
+    Raises:
+        InputError: a class has no training clip.
+    """
+    classes = int(max(labels.max(initial=-1), watched_labels.max(initial=-1))) + 1
+    found = len(np.unique(labels))
+    if found != classes or classes < 2:
+        message = (
+            f"keyword.probe: training clips hold {found} of {classes} classes; expected all, and two at least"
+        )
+        raise InputError(message)
+    inputs, heard = embeddings.astype(np.float64), watched.astype(np.float64)
+    with threadpool_limits(1):
+        fits = [_classifier(strength).fit(inputs, labels) for strength in STRENGTHS]
+        losses = [_loss(fit.predict_proba(heard), watched_labels) for fit in fits]
+    best = int(np.argmin(losses))
+    return _folded(fits[best]), STRENGTHS[best]
+
+
+def _folded(fitted: Pipeline) -> FloatHead:
+    """Scaler and regression as one head."""
+    scaler, model = fitted
     coefficients, bias = rows_of(model)
     weights = coefficients / scaler.scale_
-    return FloatHead(weights=weights, bias=bias - weights @ scaler.mean_), strength
+    return FloatHead(weights=weights, bias=bias - weights @ scaler.mean_)
 
 
 def _left_out_loss(
@@ -85,6 +130,11 @@ def _left_out_loss(
         else:
             fitted = _classifier(strength).fit(inputs[learned], labels[learned])
             shares[np.ix_(held, present)] = fitted.predict_proba(inputs[held])
+    return _loss(shares, labels)
+
+
+def _loss(shares: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
+    """Cross-entropy of probabilities (n, classes), every class counted alike."""
     right = np.maximum(shares[np.arange(len(labels)), labels], _LEAST_SHARE)
     return float(np.average(-np.log(right), weights=compute_sample_weight("balanced", labels)))
 

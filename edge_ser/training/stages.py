@@ -34,6 +34,9 @@ NET_CODE = (
 AWARE_CODE = ("quantization/aware.py", "quantization/fake_quant.py")
 """The source that decides what quantisation-aware training makes of that net."""
 
+PROBE_CODE = (*AWARE_CODE, "training/probing.py")
+"""The source that decides what classifier a finished net gets."""
+
 
 def digest(value: Any) -> str:
     """SHA-256 of a JSON-able value."""

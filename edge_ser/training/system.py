@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -46,11 +46,13 @@ from edge_ser.training.float_system import (
     load_net,
     load_system,
     refitted_file,
+    words_head,
+    words_probe_file,
 )
 from edge_ser.training.fusion import coverage_thresholds
 from edge_ser.training.loop import WEIGHTS, Validation, train_net
 from edge_ser.training.prepared import Labelled, Progress, calibration_inputs, prepare_examples
-from edge_ser.training.probing import fit_probe
+from edge_ser.training.probing import fit_probe, fit_words_probe
 from edge_ser.training.segments import Segments, cut_segments
 from edge_ser.training.start import Start
 from edge_ser.training.targets import soft_targets
@@ -66,7 +68,7 @@ def train_keyword(spec: SystemSpec, words: Manifest, folder: Path, progress: Pro
     """Train the keyword net alone; the same stages as in :func:`train_system`, kept in ``folder``."""
     _train_keyword(spec, words, folder, progress)
     keyword = load_net(spec, "keyword", folder)
-    return FloatKeyword(spec, keyword, classifier_head(keyword))
+    return FloatKeyword(spec, keyword, words_head(spec, keyword, folder))
 
 
 def train_system(
@@ -119,7 +121,9 @@ def _train_keyword(spec: SystemSpec, words: Manifest, folder: Path, progress: Pr
     )
     stage = folder / "keyword"
     code = code_digest(stages.NET_CODE)
-    key = stages.digest([asdict(spec.keyword), asdict(recipe), seed, examples_key, code])
+    # The same net, whether its classifier is fitted again or not.
+    wanted = asdict(replace(spec.keyword, probe=False))
+    key = stages.digest([wanted, asdict(recipe), seed, examples_key, code])
     frames = spec.keyword_frames
     epochs = Epochs(examples["train"], len(index), frames, recipe, spec.frontend, seed, centred=True)
     if not stages.is_done(stage, key):
@@ -138,6 +142,34 @@ def _train_keyword(spec: SystemSpec, words: Manifest, folder: Path, progress: Pr
         }
         stages.mark_done(stage, scores)
     _train_aware(spec, "keyword", epochs, key, folder, progress)
+    _refit_words(spec, examples, key, folder)
+
+
+def _refit_words(
+    spec: SystemSpec, examples: Mapping[str, Sequence[Example]], trained: str, folder: Path
+) -> None:
+    """Fit the keyword classifier again, where the spec asks for it; ``trained`` is the key of the net."""
+    kept = words_probe_file(spec, folder)
+    if kept is None:
+        return
+    key = stages.digest([trained, asdict(spec.quantization), code_digest(stages.PROBE_CODE)])
+    if stages.is_done(kept.parent, key):
+        return
+    keyword, frames = load_net(spec, "keyword", folder), spec.keyword_frames
+    versions = [
+        (place_centred(version, focus, frames), one.label)
+        for one in examples["train"]
+        for version, focus in zip(one.versions, one.focuses, strict=True)
+    ]
+    watched = _centred(examples["validation"], frames)
+    head, strength = fit_words_probe(
+        embeddings_of(keyword, np.stack([features for features, _ in versions])),
+        np.array([label for _, label in versions], dtype=np.int64),
+        embeddings_of(keyword, watched.features),
+        watched.labels,
+    )
+    head.save(kept)
+    stages.mark_done(kept.parent, {"strength": strength})
 
 
 def _centred(examples: Sequence[Example], frames: int) -> Validation:

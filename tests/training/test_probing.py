@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
 from edge_ser.errors import InputError
-from edge_ser.training.probing import STRENGTHS, fit_probe
+from edge_ser.training.probing import STRENGTHS, fit_probe, fit_words_probe
 
 CLASSES, INPUTS = 3, 6
 
@@ -92,3 +92,32 @@ def test_what_cannot_be_fitted_is_refused() -> None:
         fit_probe(embeddings[without], labels[without], [speakers[at] for at in without])
     with pytest.raises(InputError, match="1 speaker"):
         fit_probe(embeddings, labels, ["a"] * len(labels))
+
+
+def _heard(rng: np.random.Generator, count: int, spread: float) -> tuple[np.ndarray, np.ndarray]:
+    """Embeddings of three classes whose centres lie apart in two values, and their labels."""
+    labels = np.arange(count) % CLASSES
+    centres = np.random.default_rng(1).normal(size=(CLASSES, 2)) * 2
+    embeddings = rng.normal(size=(count, INPUTS)) * spread
+    embeddings[:, :2] += centres[labels]
+    return embeddings, labels.astype(np.int64)
+
+
+def test_the_penalty_of_a_keyword_probe_is_chosen_on_whoever_validates() -> None:
+    rng = np.random.default_rng(0)
+    learned, labels = _heard(rng, 60, 0.1)  # as a net leaves the clips that it was trained on
+    clear, clear_labels = _heard(rng, 60, 0.1)
+    unclear, unclear_labels = _heard(rng, 60, 2.0)
+    _, when_clear = fit_words_probe(learned, labels, clear, clear_labels)
+    head, when_unclear = fit_words_probe(learned, labels, unclear, unclear_labels)
+    assert when_unclear < when_clear
+    scaler = StandardScaler().fit(learned)
+    model = LogisticRegression(C=when_unclear, class_weight="balanced", max_iter=500)
+    model.fit(scaler.transform(learned), labels)
+    assert np.allclose(head.logits(unclear), model.decision_function(scaler.transform(unclear)))
+
+
+def test_a_keyword_probe_needs_training_clips_of_every_class() -> None:
+    learned, labels = _heard(np.random.default_rng(0), 30, 0.1)
+    with pytest.raises(InputError, match="hold 2 of 3 classes"):
+        fit_words_probe(learned[labels < 2], labels[labels < 2], learned, labels)

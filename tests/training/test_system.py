@@ -22,7 +22,8 @@ from edge_ser.spec_file import load_spec
 from edge_ser.spec_training import AugmentSpec, RecipeSpec
 from edge_ser.training.crossfit import CONTROLS
 from edge_ser.training.examples import load_examples
-from edge_ser.training.float_system import load_system, ranges_file, weights_file
+from edge_ser.training.float_system import WORDS_PROBE, load_system, ranges_file, weights_file
+from edge_ser.training.probing import STRENGTHS
 from edge_ser.training.stages import result
 from edge_ser.training.system import train_system
 
@@ -108,6 +109,12 @@ def test_a_quantisation_aware_system_trains_resumes_and_ships(
     plain = replace(SPEC, quantization=replace(SPEC.quantization, aware=False))
     assert weights_file(plain, tmp_path, "acoustic").parent == tmp_path / "acoustic"
     assert _train(plain, manifests, tmp_path) == []
+    probed = replace(plain, keyword=replace(plain.keyword, probe=True))
+    assert _train(probed, manifests, tmp_path) == []
+    assert result(tmp_path / WORDS_PROBE)["strength"] in STRENGTHS
+    again, own = load_system(probed, tmp_path).words, load_system(plain, tmp_path).words
+    assert again.weights.shape == own.weights.shape
+    assert not np.allclose(again.weights, own.weights)
     varied = replace(RECIPE, augment=replace(RECIPE.augment, vtlp=0.1, time_warp_frames=3))
     other = replace(plain, training=replace(plain.training, acoustic=varied))
     assert _train(other, manifests, tmp_path) == [acoustic]
