@@ -50,7 +50,7 @@ Averaging = Literal["mean", "entropy"]
 """How the windows of a recording become one decision, see :mod:`edge_ser.averaging`."""
 
 FLOAT_ONLY_MIXING = "attention"
-"""The mixing that no Edge TPU compiler maps; it is there to be compared with."""
+"""The mixing that no Edge TPU compiler maps: an evaluation compares it with the others, no bundle is made of it."""
 
 
 @dataclass(frozen=True)

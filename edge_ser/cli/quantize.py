@@ -35,7 +35,7 @@ def quantize(
     import numpy as np
 
     # First: where the extra train is missing that is what has to be said, not a part of it.
-    from edge_ser.quantization.system import quantize_system  # isort: skip
+    from edge_ser.quantization.system import quantize_system, require_device  # isort: skip
 
     from edge_ser.bundle import Bundle, write_bundle
     from edge_ser.bundle_card import CARD, model_card
@@ -58,6 +58,7 @@ def quantize(
         raise InputError(message)
     trained = read_json(folder / "train.json")
     spec = spec_from_dict(trained["spec"], source=str(folder / "train.json"))
+    require_device(spec)
     emotions, words = read_manifest(folder / "emotions.json"), read_manifest(folder / "words.json")
     with progress("int8 conversion", 2) as advance:
         system = load_system(spec, folder)

@@ -76,6 +76,21 @@ class QuantizedSystem:
         }
 
 
+def require_device(spec: SystemSpec) -> None:
+    """Refuse a system that no device of ours will ever run; an evaluation may score it beside others all the same.
+
+    Raises:
+        CheckError: its acoustic net is the reference that no compiler maps.
+    """
+    if spec.acoustic.mixing == FLOAT_ONLY_MIXING:
+        message = (
+            f"acoustic.mixing is {FLOAT_ONLY_MIXING!r}, the float reference: it multiplies two activations, "
+            "which no Edge TPU compiler maps, so no bundle is made of it; set it to gated, external, fixed, temporal "
+            "or none, and train again"
+        )
+        raise CheckError(message)
+
+
 def quantize_system(
     system: FloatSystem, folder: Path, output_of: Callable[[bytes], Quantized], advance: Callable[[int], None]
 ) -> QuantizedSystem:
@@ -88,16 +103,9 @@ def quantize_system(
         advance: called with 1 after each of two nets.
 
     Raises:
-        CheckError: a conversion failed or is wrong, or the system is one that stays in float.
+        CheckError: a conversion failed or is wrong.
     """
     spec = system.spec
-    if spec.acoustic.mixing == FLOAT_ONLY_MIXING:
-        message = (
-            f"acoustic.mixing is {FLOAT_ONLY_MIXING!r}, the float reference: it multiplies two activations, "
-            "which no Edge TPU compiler maps, so it is not quantised; set it to gated, external, fixed, temporal or "
-            "none, and train again"
-        )
-        raise CheckError(message)
     keyword_inputs, acoustic_inputs = calibration_features(spec, folder)
     keyword = _converted(spec, "keyword", folder, keyword_inputs)
     advance(1)

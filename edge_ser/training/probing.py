@@ -6,9 +6,10 @@ net from elsewhere has learned of speech (`--start`) they cannot spoil if only a
 The penalty is chosen by leaving out training speakers. All of it is linear, so it becomes the one head on the embedding
 that there was before: inference costs nothing more.
 
-A keyword net is fitted to its words in the usual way first (``keyword.probe``): masks, mixed clips and smoothed labels
-make its embedding good and leave its classifier unsure where a word ends and unknown speech begins. Who trained the net
-cannot say how strong the penalty should be, because the net knows them by heart; those who validate say it.
+A keyword net is fitted to its words in the usual way first (``keyword.probe``; a classifier trained again on finished
+representations, Kang et al., arXiv 1910.09217): masks, mixed clips and smoothed labels make its embedding good and leave
+its classifier unsure where a word ends and unknown speech begins. Who trained the net cannot say how strong the penalty
+should be, because the net knows them by heart; those who validate say it.
 """
 
 from __future__ import annotations

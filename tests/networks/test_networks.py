@@ -20,12 +20,10 @@ from edge_ser.networks.layers import with_classifier
 from edge_ser.networks.mixing import mix
 from edge_ser.quantization.convert import convert_net
 from edge_ser.quantization.layer_error import layer_errors
-from edge_ser.quantization.system import quantize_system
+from edge_ser.quantization.system import require_device
 from edge_ser.runtime.interpreters import LiteRtNet, output_quantization
 from edge_ser.spec import Mixing, SystemSpec
 from edge_ser.spec_file import load_spec
-from edge_ser.training.float_system import FloatSystem
-from edge_ser.training.fusion import FloatHead
 
 if TYPE_CHECKING:
     from conftest import ConvertedNet
@@ -147,13 +145,10 @@ def test_the_check_says_why_attention_stays_on_the_host(mixings: dict[str, bytes
     assert "computed at run time does not map" in reasons[0]
 
 
-def test_attention_is_not_quantised_and_told_why(tmp_path: Path) -> None:
-    spec = replace(SMALL, acoustic=replace(SMALL.acoustic, mixing="attention"))
-    acoustic, keyword = build_acoustic(spec), build_keyword(spec)
-    head = FloatHead(np.zeros((2, 2)), np.zeros(2))
-    system = FloatSystem(spec, keyword, acoustic, head, head, head)
+def test_no_bundle_is_made_of_attention_and_why_is_told() -> None:
+    require_device(SMALL)
     with pytest.raises(CheckError, match="multiplies two activations"):
-        quantize_system(system, tmp_path, output_quantization, lambda _steps: None)
+        require_device(replace(SMALL, acoustic=replace(SMALL.acoustic, mixing="attention")))
 
 
 def _mixed(mixing: Mixing, tokens: np.ndarray) -> np.ndarray:
