@@ -7,8 +7,8 @@ The penalty is chosen by leaving out training speakers. All of it is linear, so 
 that there was before: inference costs nothing more.
 
 A keyword net is fitted to its words in the usual way first (``keyword.probe``; a classifier trained again on finished
-representations, Kang et al., arXiv 1910.09217): masks, mixed clips and smoothed labels make its embedding good and leave
-its classifier unsure where a word ends and unknown speech begins. Who trained the net cannot say how strong the penalty
+representations, Kang et al., arXiv 1910.09217): masks, mixed clips and smoothed labels make its embedding good and
+leave its classifier unsure where a word ends and unknown speech begins. Who trained the net cannot say how strong the penalty
 should be, because the net knows them by heart; those who validate say it.
 """
 
