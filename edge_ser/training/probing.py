@@ -8,8 +8,8 @@ that there was before: inference costs nothing more.
 
 A keyword net is fitted to its words in the usual way first (``keyword.probe``; a classifier trained again on finished
 representations, Kang et al., arXiv 1910.09217): masks, mixed clips and smoothed labels make its embedding good and
-leave its classifier unsure where a word ends and unknown speech begins. Who trained the net cannot say how strong the penalty
-should be, because the net knows them by heart; those who validate say it.
+leave its classifier unsure where a word ends and unknown speech begins. Who trained the net cannot say how strong the
+penalty should be, because the net knows them by heart; those who validate say it.
 """
 
 from __future__ import annotations
