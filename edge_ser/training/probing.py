@@ -79,35 +79,42 @@ def fit_words_probe(
     labels: NDArray[np.int64],
     watched: NDArray[np.floating],
     watched_labels: NDArray[np.int64],
+    classes: int,
 ) -> tuple[FloatHead, float]:
     """Fit a classifier on the embeddings of a net that was trained on the same clips; every class counts alike.
 
     Args:
         embeddings: float (n, inputs), of training clips and their copies.
-        labels: int (n,), every class from 0 upwards.
+        labels: int (n,), below ``classes``.
         watched: float (m, inputs), of clips whose speakers trained nothing.
-        watched_labels: int (m,), any of the classes.
+        watched_labels: int (m,), below ``classes``.
+        classes: how many there are. One that no training clip has (a corpus may lack silence) is never decided for.
 
     Returns:
         The head (classes, inputs), and the inverse penalty that has the least cross-entropy on the watched clips,
         every class that they have counted alike.
 
     Raises:
-        InputError: a class has no training clip.
+        InputError: the training clips are all of one class, or no watched clip has a class of theirs.
     """
-    classes = int(max(labels.max(initial=-1), watched_labels.max(initial=-1))) + 1
-    found = len(np.unique(labels))
-    if found != classes or classes < 2:
+    present = np.unique(labels)
+    known = np.isin(watched_labels, present)
+    if len(present) < 2 or not known.any():
         message = (
-            f"keyword.probe: training clips hold {found} of {classes} classes; expected all, and two at least"
+            f"keyword.probe: training clips hold {len(present)} of {classes} classes, which {int(known.sum())} "
+            "validation clips have; expected two classes and one clip at least"
         )
         raise InputError(message)
-    inputs, heard = embeddings.astype(np.float64), watched.astype(np.float64)
+    inputs, heard = embeddings.astype(np.float64), watched[known].astype(np.float64)
+    rows = np.searchsorted(present, watched_labels[known])
     with threadpool_limits(1):
         fits = [_classifier(strength).fit(inputs, labels) for strength in STRENGTHS]
-        losses = [_loss(fit.predict_proba(heard), watched_labels) for fit in fits]
+        losses = [_loss(fit.predict_proba(heard), rows) for fit in fits]
     best = int(np.argmin(losses))
-    return _folded(fits[best]), STRENGTHS[best]
+    fitted = _folded(fits[best])
+    weights, bias = np.zeros((classes, inputs.shape[1])), np.full(classes, np.log(_LEAST_SHARE))
+    weights[present], bias[present] = fitted.weights, fitted.bias
+    return FloatHead(weights=weights, bias=bias), STRENGTHS[best]
 
 
 def _folded(fitted: Pipeline) -> FloatHead:

@@ -167,6 +167,7 @@ def _refit_words(
         np.array([label for _, label in versions], dtype=np.int64),
         embeddings_of(keyword, watched.features),
         watched.labels,
+        len(spec.keyword.classes),
     )
     head.save(kept)
     stages.mark_done(kept.parent, {"strength": strength})

@@ -108,8 +108,8 @@ def test_the_penalty_of_a_keyword_probe_is_chosen_on_whoever_validates() -> None
     learned, labels = _heard(rng, 60, 0.1)  # as a net leaves the clips that it was trained on
     clear, clear_labels = _heard(rng, 60, 0.1)
     unclear, unclear_labels = _heard(rng, 60, 2.0)
-    _, when_clear = fit_words_probe(learned, labels, clear, clear_labels)
-    head, when_unclear = fit_words_probe(learned, labels, unclear, unclear_labels)
+    _, when_clear = fit_words_probe(learned, labels, clear, clear_labels, CLASSES)
+    head, when_unclear = fit_words_probe(learned, labels, unclear, unclear_labels, CLASSES)
     assert when_unclear < when_clear
     scaler = StandardScaler().fit(learned)
     model = LogisticRegression(C=when_unclear, class_weight="balanced", max_iter=500)
@@ -117,7 +117,22 @@ def test_the_penalty_of_a_keyword_probe_is_chosen_on_whoever_validates() -> None
     assert np.allclose(head.logits(unclear), model.decision_function(scaler.transform(unclear)))
 
 
-def test_a_keyword_probe_needs_training_clips_of_every_class() -> None:
+def test_a_keyword_that_nobody_said_is_never_decided_for() -> None:
+    learned, labels = _heard(np.random.default_rng(0), 60, 0.1)
+    heard = labels != 1
+    head, _ = fit_words_probe(learned[heard], labels[heard], learned, labels, CLASSES)
+    assert head.weights.shape == (CLASSES, INPUTS)
+    assert (head.logits(learned[heard]).argmax(axis=1) == labels[heard]).all()
+    assert not (
+        head.logits(np.random.default_rng(1).normal(size=(500, INPUTS)) * 9).argmax(axis=1) == 1
+    ).any()
+
+
+def test_a_keyword_probe_needs_two_classes_and_somebody_to_choose_on() -> None:
     learned, labels = _heard(np.random.default_rng(0), 30, 0.1)
-    with pytest.raises(InputError, match="hold 2 of 3 classes"):
-        fit_words_probe(learned[labels < 2], labels[labels < 2], learned, labels)
+    with pytest.raises(InputError, match="hold 1 of 3 classes"):
+        fit_words_probe(learned[labels < 1], labels[labels < 1], learned, labels, CLASSES)
+    with pytest.raises(InputError, match="which 0 validation clips"):
+        fit_words_probe(
+            learned[labels < 2], labels[labels < 2], learned[labels == 2], labels[labels == 2], CLASSES
+        )
