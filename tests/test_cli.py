@@ -137,3 +137,10 @@ def test_ended_from_outside_it_tidies_up_as_after_ctrl_c() -> None:
     )
     assert (done.returncode, done.stdout) == (130, "tidied up\n")
     assert done.stderr.splitlines()[-1] == "edge-ser: stopped; nothing half-written was left behind"
+
+
+def test_training_the_float_reference_says_at_once_that_no_bundle_comes_of_it(tmp_path: Path) -> None:
+    places = ("--root", str(tmp_path / "absent"), "--words-root", str(tmp_path / "absent"))
+    asked = ("train", "models/base.toml", *places, "-o", str(tmp_path / "out"))
+    assert "no bundle" not in _run(*asked).stderr
+    assert "make no bundle of it" in _run(*asked, "--set", "acoustic.mixing=attention").stderr

@@ -63,9 +63,15 @@ def train(
     from edge_ser.corpora.manifest import write_manifest
     from edge_ser.corpora.selection import emotion_manifest, keyword_manifest
     from edge_ser.files import write_json
+    from edge_ser.spec import FLOAT_ONLY_MIXING
     from edge_ser.spec_file import load_spec
 
     spec = load_spec(spec_file, changes or ())
+    if spec.acoustic.mixing == FLOAT_ONLY_MIXING:
+        say(
+            f"acoustic.mixing is {FLOAT_ONLY_MIXING!r}, the float reference: it is trained and scored in float here, "
+            "and edge-ser quantize will make no bundle of it"
+        )
     if seed is not None:
         spec = replace(spec, training=replace(spec.training, seed=seed))
     if test_fold is not None:

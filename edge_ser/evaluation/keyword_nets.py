@@ -120,7 +120,8 @@ class Apart:
     """How far TFLM's embedding is from LiteRT's at most, in steps of uint8.
 
     Attributes:
-        reference: from its reference kernels, as which TFLM computes; anything but 0 is a wrong runtime or file.
+        reference: from its reference kernels, as which TFLM computes but for the factor of a product; more than a few
+            steps are a wrong runtime or file.
         optimised: from its optimised ones, which round some sums otherwise; what a CPU runs and scores are made with.
     """
 

@@ -52,6 +52,14 @@ SUMMARY = "evaluation.json"
 MOST_PARAMS = 80_000
 """What a keyword net may have; the budget of the project's scores."""
 
+MOST_APART = 16
+"""Steps of 255 by which TFLM's embedding may differ from that of LiteRT's reference kernels.
+
+They compute alike but for the factor of a product, which LiteRT takes in float (tensorflow/lite/kernels/mul.cc)
+and TFLM in double (tensorflow/lite/micro/kernels/mul_common.cc): one value in a hundred thousand comes out a step
+apart, and of that up to four steps were seen in an embedding. A wrong kernel is further off.
+"""
+
 _WORK = "work"
 _MADE = "quiet"
 _CODE = (
@@ -172,7 +180,7 @@ def report(trial: KeywordTrial, progress: Progress, tell: Callable[[str], None])
 
     Raises:
         EdgeSerError: a training failed, or what is asked for does not fit.
-        CheckError: TFLM and LiteRT do not compute the same.
+        CheckError: TFLM and LiteRT's reference kernels are further apart than :data:`MOST_APART`.
     """
     tasks = _tasks(trial, make_folds(trial))
     # Before the trainings: what somebody edits meanwhile did not make them.
@@ -254,10 +262,11 @@ def _scored(task: _Task) -> dict[str, Any]:
         constant=int(np.bincount(taught).argmax()),
     )
     apart = interpreters_apart(nets, windows) if "tflm" in task.backends else None
-    if apart is not None and apart.reference > 0:
+    if apart is not None and apart.reference > MOST_APART:
         message = (
-            f"TFLM and LiteRT's reference kernels differ by {apart.reference} steps in the embedding, expected none: "
-            "one of them computes this file wrongly; install other versions of ai-edge-litert or tflite-micro"
+            f"TFLM and LiteRT's reference kernels differ by {apart.reference} steps in the embedding, expected at most "
+            f"{MOST_APART}: one of them computes this file wrongly; install other versions of ai-edge-litert or "
+            "tflite-micro, or leave TFLM out: --backends float,litert"
         )
         raise CheckError(message)
     named = [clip for clip in manifest.test if clip.keyword in spec.keyword.words]

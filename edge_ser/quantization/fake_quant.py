@@ -32,6 +32,15 @@ _SHARE_RANGE = (0.0, 255 / 256)
 _MOMENTUM = 0.95
 """Of the ranges while training; arXiv 1712.05877 asks for an average over many steps, a corpus here has few."""
 
+_LOWEST = -128
+"""The int8 zero point of what is never negative."""
+
+_HAIR = 4e-7
+"""Above what rounding scales to float32 takes off, and too little to change a sum of less than a million steps."""
+
+_SAME = 1e-5
+"""Ranges that were aligned before, and rounded since, are not widened again."""
+
 _LEAST_WEIGHT = 1e-9
 """Keeps the scale of a channel whose weights are all zero above zero."""
 
@@ -185,20 +194,26 @@ def ranges_of(quantized: keras.Model) -> Ranges:
 
 
 def align_means(net: keras.Model, ranges: Mapping[str, tuple[float, float]]) -> Ranges:
-    """Widen the ranges of means a little, so that every runtime computes the same mean.
+    """Widen the ranges of means, so that every runtime computes the same mean.
 
-    LiteRT takes the zero point off after it has rounded it on the output's scale (tensorflow/lite/kernels/internal/
-    optimized/integer_ops/mean.h), which shifts a whole mean by up to half a step; TFLM does not. Where the zero
-    point is a whole number on the output's scale, both are right. Without this the embeddings of the two were up to six
-    steps apart.
+    A mean is a sum times a factor. LiteRT's optimised kernel also takes the zero point off after it has rounded it on
+    the output's scale (tensorflow/lite/kernels/internal/optimized/integer_ops/mean.h); its reference kernel and TFLM
+    do not, and round the product by another rule (.../reference/reduce.h): one value in ten to a hundred came out a
+    step apart, up to eight steps in an embedding.
+
+    Behind a ReLU, where nothing is negative, the factor is made a power of two: every rule then rounds alike, and the
+    zero point is a whole number. It is made so a hair too small, which the fixed-point factor of 31 bits represents as
+    nearly one; as one half it would cost the product a bit. Elsewhere halves are rounded by two rules whatever the
+    factor; there the zero point alone is made a whole number on the output's scale.
 
     Args:
         net: a net of :mod:`edge_ser.networks`.
         ranges: (low, high) of its rounded tensors, in the tensors' own units.
 
     Returns:
-        The ranges, in the same units, those of means widened by at most one part in the zero point's size on the
-        output's scale.
+        The ranges, in the same units; those of means behind a ReLU are at most twice as wide, so that at least seven
+        bits of a mean are left, those of others wider by at most one part in the zero point's size on the output's
+        scale.
     """
     readers, makers = _readers(net), {id(layer.output): layer for layer in net.layers}
     aligned = dict(ranges)
@@ -210,10 +225,17 @@ def align_means(net: keras.Model, ranges: Mapping[str, tuple[float, float]]) -> 
             source = makers[id(source.input)]
         scale, zero_point = _affine(_fixed_range(source) or aligned[source.name])
         low, high = aligned[layer.name]
-        steps = math.floor(abs(zero_point) * scale * 255 / (high - low)) if high > low else 0
-        if steps > 0:
-            factor = abs(zero_point) * scale * 255 / (high - low) / steps
-            aligned[layer.name] = (low * factor, high * factor)
+        if not (low < high and scale > 0):
+            continue
+        ratio = scale * 255 / (high - low)
+        if zero_point == _LOWEST and low == 0:
+            count = int(layer.input.shape[1]) * int(layer.input.shape[2])
+            halvings = math.ceil(math.log2(count / ratio) - _SAME)
+            factor = ratio * 2**halvings / count * (1 + _HAIR)
+        else:
+            steps = math.floor(abs(zero_point) * ratio + _SAME)
+            factor = abs(zero_point) * ratio / steps if steps > 0 else 1.0
+        aligned[layer.name] = (low * factor, high * factor)
     return aligned
 
 

@@ -34,7 +34,7 @@ BUILT_IN: Final = Kernels()
 """LiteRT's built-in kernels on one thread: what bundles are scored with."""
 
 REFERENCE: Final = Kernels(reference=True)
-"""LiteRT's reference kernels, which TFLM follows to the bit in most nets (4 steps apart in one); slow."""
+"""LiteRT's reference kernels, which TFLM follows to the bit but for the factor of a product; slow."""
 
 
 class Net(Protocol):

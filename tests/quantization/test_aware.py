@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,7 +31,7 @@ from edge_ser.quantization.fake_quant import (
     rounded_weights,
     unfold,
 )
-from edge_ser.runtime.interpreters import LiteRtNet
+from edge_ser.runtime.interpreters import REFERENCE, LiteRtNet
 from edge_ser.runtime.tflm import TflmNet
 from edge_ser.spec import Mixing, QuantizationSpec
 from edge_ser.spec_file import load_spec
@@ -232,8 +233,8 @@ def test_the_difference_is_measured_by_the_conversion_itself(aware: _Aware) -> N
     assert aware.files.fake_quant_difference_lsb <= 10
 
 
-def test_means_are_aligned_by_widening_them_a_little() -> None:
-    net = build_acoustic(SPEC)
+def test_means_are_aligned_by_widening_them() -> None:
+    net = build_acoustic(replace(SPEC, acoustic=replace(SPEC.acoustic, mixing="gated")))
     before = measure_ranges(net, _features())
     after = align_means(net, before)
     moved = {name for name in before if before[name] != after[name]}
@@ -241,12 +242,58 @@ def test_means_are_aligned_by_widening_them_a_little() -> None:
     assert moved <= {
         layer.name for layer in net.layers if isinstance(layer, keras.layers.GlobalAveragePooling2D)
     }
-    for name in moved:
-        factor = after[name][1] / before[name][1]
-        assert 1 < factor < 1.1
-    # Behind a ReLU the zero point is -128; on the scale of the mean it is now whole.
-    steps = 128 * after["stem0_relu"][1] / after["stem0_se_squeeze"][1]
-    assert steps == pytest.approx(round(steps), abs=1e-6)
+    assert all(1 < after[name][1] / before[name][1] < 2.001 for name in moved)
+    # Behind a ReLU a sum is multiplied by a power of two, or a hair less.
+    count = np.prod(net.get_layer("stem0_se_squeeze").input.shape[1:3])
+    power = math.log2(count * after["stem0_se_squeeze"][1] / after["stem0_relu"][1])
+    assert power == pytest.approx(round(power), abs=1e-5)
+    assert power > round(power)
+    # What is aligned stays as it is.
+    again = align_means(net, after)
+    assert all(again[name] == pytest.approx(after[name], rel=1e-5) for name in after)
+
+
+def _mean_of_relu(aligned: bool) -> tuple[bytes, np.ndarray]:
+    """A net that ends in a mean behind a ReLU, in int8, and inputs whose sums are far apart."""
+    keras.utils.set_random_seed(4)
+    entry = keras.Input((SPEC.segment_frames, 40, 1), batch_size=1)
+    x = keras.layers.Conv2D(16, 3, strides=4, padding="same")(entry)
+    mean = keras.layers.GlobalAveragePooling2D(keepdims=True, name="mean")
+    net = keras.Model(entry, mean(keras.layers.ReLU()(x)))
+    levels = np.random.default_rng(5).uniform(0, 1, (200, 1, 1))
+    features = (_features(200) * levels).astype(np.uint8)
+    # As far apart as a calibration that never saw the largest mean.
+    ranges = {name: (low, high * 0.9) for name, (low, high) in measure_ranges(net, features).items()}
+    converter = tf.lite.TFLiteConverter.from_keras_model(
+        fake_quantized(net, align_means(net, ranges) if aligned else ranges)
+    )
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: iter(
+        [[np.linspace(0, 1, SPEC.segment_frames * 40, dtype=np.float32).reshape(entry.shape)]]
+    )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tf.uint8
+    return converter.convert(), features
+
+
+def test_every_kernel_computes_the_same_mean_behind_a_relu() -> None:
+    def computed(aligned: bool) -> list[np.ndarray]:
+        model, features = _mean_of_relu(aligned)
+        shape = (SPEC.segment_frames, 40)
+        nets = [
+            LiteRtNet(model, "mean", *shape),
+            LiteRtNet(model, "mean", *shape, REFERENCE),
+            TflmNet(model, "mean", *shape),
+        ]
+        return [net.embed(features) for net in nets]
+
+    built_in, reference, tflm = computed(aligned=True)
+    assert built_in.std() > 10
+    assert np.array_equal(built_in, reference)
+    assert np.array_equal(built_in, tflm)
+    # And it is the alignment that does it.
+    built_in, reference, tflm = computed(aligned=False)
+    assert not np.array_equal(built_in, tflm)
 
 
 def test_ranges_files_are_json_of_pairs(tmp_path: Path) -> None:
