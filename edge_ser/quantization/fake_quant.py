@@ -198,8 +198,8 @@ def align_means(net: keras.Model, ranges: Mapping[str, tuple[float, float]]) -> 
 
     A mean is a sum times a factor. LiteRT's optimised kernel also takes the zero point off after it has rounded it on
     the output's scale (tensorflow/lite/kernels/internal/optimized/integer_ops/mean.h); its reference kernel and TFLM
-    do not, and round the product by another rule (.../reference/reduce.h): one value in ten to a hundred came out a
-    step apart, up to eight steps in an embedding.
+    do not, and round the product by another rule (.../reference/reduce.h): of some means one value in forty came out a
+    step apart, of one that may be negative one in fourteen, and embeddings up to eleven steps.
 
     Behind a ReLU, where nothing is negative, the factor is made a power of two: every rule then rounds alike, and the
     zero point is a whole number. It is made so a hair too small, which the fixed-point factor of 31 bits represents as
