@@ -262,8 +262,7 @@ def _mean_of_relu(aligned: bool) -> tuple[bytes, np.ndarray]:
     net = keras.Model(entry, mean(keras.layers.ReLU()(x)))
     levels = np.random.default_rng(5).uniform(0, 1, (200, 1, 1))
     features = (_features(200) * levels).astype(np.uint8)
-    # As far apart as a calibration that never saw the largest mean.
-    ranges = {name: (low, high * 0.9) for name, (low, high) in measure_ranges(net, features).items()}
+    ranges = measure_ranges(net, features)
     converter = tf.lite.TFLiteConverter.from_keras_model(
         fake_quantized(net, align_means(net, ranges) if aligned else ranges)
     )
