@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from sklearn.utils.class_weight import compute_sample_weight
 
 from edge_ser.errors import InputError
 from edge_ser.spec_training import TeacherSpec
+
+if TYPE_CHECKING:
+    from edge_ser.training.prepared import Progress
 
 _SMALLEST = 1e-7
 """A probability below it counts as this much: its logarithm must be finite."""
@@ -97,6 +100,7 @@ def make_lessons(
     labels: NDArray[np.int64],
     speakers: Sequence[str],
     classes: int,
+    progress: Progress,
 ) -> Lessons:
     """Make the lessons of one training.
 
@@ -108,6 +112,7 @@ def make_lessons(
         labels: int (clips,), class of each clip.
         speakers: who speaks in each clip.
         classes: of the student.
+        progress: shows how far the probe is: of ten thousand clips it takes minutes.
 
     Raises:
         InputError: the outputs are not what the spec says of them.
@@ -119,7 +124,7 @@ def make_lessons(
     if teacher.output == "vector" and not teacher.head_epochs:
         taught = taught_vectors(vectors)
         return Lessons(Lesson(taught, "vector", teacher.weight, teacher.temperature), None)
-    logits = probe_logits(vectors, labels, speakers, classes)
+    logits = probe_logits(vectors, labels, speakers, classes, progress)
     soft = softmax(logits / teacher.temperature, axis=1).astype(np.float32)
     probe = Lesson(soft, "classes", teacher.weight, teacher.temperature)
     if teacher.output == "probe":
@@ -202,7 +207,11 @@ def taught_vectors(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def probe_logits(
-    vectors: NDArray[np.float32], labels: NDArray[np.int64], speakers: Sequence[str], classes: int
+    vectors: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    speakers: Sequence[str],
+    classes: int,
+    progress: Progress,
 ) -> NDArray[np.float64]:
     """Log probabilities by a linear classifier on vectors; for every clip it was fitted on other speakers.
 
@@ -215,6 +224,7 @@ def probe_logits(
         labels: int (clips,), below ``classes``.
         speakers: who speaks in each clip.
         classes: how many there are.
+        progress: shows how many of the fits, one per fold and penalty, are done.
 
     Returns:
         float64 (clips, classes), by the penalty that gives the least cross-entropy, averaged over classes.
@@ -228,18 +238,34 @@ def probe_logits(
         raise InputError(message)
     split = list(GroupKFold(folds).split(vectors, labels, speakers))
     tried = []
-    for strength in _PROBE_STRENGTHS:
-        held_out = np.full((len(labels), classes), np.log(_SMALLEST))
-        for learned, held in split:
-            present = np.unique(labels[learned])
-            if len(present) == 1:
-                held_out[held, present[0]] = 0.0
-                continue
-            fitted = LogisticRegression(C=strength, max_iter=500, tol=1e-3, class_weight="balanced")
-            fitted.fit(vectors[learned], labels[learned])
-            held_out[np.ix_(held, fitted.classes_)] = fitted.predict_log_proba(vectors[held])
-        tried.append(log_softmax(np.maximum(held_out, np.log(_SMALLEST)), axis=1))
+    with progress("probe on the teachers' vectors", folds * len(_PROBE_STRENGTHS)) as advance:
+        for strength in _PROBE_STRENGTHS:
+            held_out = np.empty((len(labels), classes))
+            for learned, held in split:
+                held_out[held] = _said_of(vectors, labels, learned, held, classes, strength)
+                advance(1)
+            tried.append(log_softmax(np.maximum(held_out, np.log(_SMALLEST)), axis=1))
     weights = compute_sample_weight("balanced", labels)
     losses = [-float(weights @ logits[np.arange(len(labels)), labels]) for logits in tried]
     best: NDArray[np.float64] = tried[int(np.argmin(losses))]
     return best
+
+
+def _said_of(
+    vectors: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    learned: NDArray[np.int64],
+    held: NDArray[np.int64],
+    classes: int,
+    strength: float,
+) -> NDArray[np.float64]:
+    """Log probabilities of the held-out clips by a classifier fitted to the others; float64 (held, classes)."""
+    said = np.full((len(held), classes), np.log(_SMALLEST))
+    present = np.unique(labels[learned])
+    if len(present) == 1:
+        said[:, present[0]] = 0.0
+        return said
+    fitted = LogisticRegression(C=strength, max_iter=500, tol=1e-3, class_weight="balanced")
+    fitted.fit(vectors[learned], labels[learned])
+    said[:, fitted.classes_] = fitted.predict_log_proba(vectors[held])
+    return said

@@ -100,7 +100,8 @@ def hear_teachers(
         stages.mark_done(stage, {"teachers": [one.told() for one in teachers]})
     columns = [student_columns(spec, one) for one in teachers]
     speakers = [f"{clip.corpus}/{clip.speaker}" for clip in clips]
-    lessons = make_lessons(asked, outputs, columns, np.array(labels, dtype=np.int64), speakers, len(classes))
+    wanted = np.array(labels, dtype=np.int64)
+    lessons = make_lessons(asked, outputs, columns, wanted, speakers, len(classes), progress)
     return Teaching(lessons, stages.digest([key, asdict(asked), code_digest(_LESSON_CODE)]))
 
 

@@ -18,6 +18,7 @@ from edge_ser.spec import SystemSpec
 from edge_ser.spec_file import load_spec
 from edge_ser.spec_training import AugmentSpec, RecipeSpec, TeacherSpec
 from edge_ser.training.float_system import FloatSystem
+from edge_ser.training.prepared import Progress
 from edge_ser.training.system import train_system
 
 TINY = load_spec(Path(__file__).resolve().parents[2] / "models" / "tiny.toml")
@@ -67,7 +68,7 @@ def manifest(root: Path, kind: str, train: str = "ab", validation: str = "de", t
     return Manifest("folder", root, "by hand", *parts)
 
 
-def progress_into(seen: list[str]) -> Callable[[str, int], Iterator[Callable[[int], None]]]:
+def progress_into(seen: list[str]) -> Progress:
     """A progress that remembers what it was told."""
 
     @contextmanager
@@ -75,7 +76,7 @@ def progress_into(seen: list[str]) -> Callable[[str, int], Iterator[Callable[[in
         seen.append(description)
         yield lambda _steps: None
 
-    return progress  # type: ignore[return-value]
+    return progress
 
 
 def train(
@@ -91,6 +92,6 @@ def train(
             shutil.copytree(lent / stage, folder / stage)
     write_manifest(emotions, folder / "emotions.json")
     seen: list[str] = []
-    system = train_system(spec, emotions, words, folder, progress_into(seen))  # type: ignore[arg-type]
+    system = train_system(spec, emotions, words, folder, progress_into(seen))
     write_json(folder / "train.json", {"spec": spec.to_dict()})
     return system, seen

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from teacher_cases import SPEC, clips, manifest, taught
+from teacher_cases import SPEC, clips, manifest, progress_into, taught
 
 from edge_ser.audio import read_audio
 from edge_ser.errors import InputError, MissingError
@@ -78,6 +78,7 @@ def test_the_vector_is_the_mean_of_the_last_hidden_states(name: str, tmp_path: P
         np.array([SPEC.acoustic.classes.index(str(clip.emotion)) for clip in heard]),
         [clip.speaker for clip in heard],
         2,
+        progress_into([]),
     )
     assert lessons.head is not None
     assert np.isfinite(lessons.net.values).all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
-from teacher_cases import SPEC
+from teacher_cases import SPEC, progress_into
 
 from edge_ser.errors import InputError
 from edge_ser.networks.acoustic import build_acoustic
@@ -30,6 +32,7 @@ RNG = np.random.default_rng(0)
 CLASSES = 3
 LABELS = np.arange(40) % CLASSES
 SPEAKERS = [f"s{at // 8}" for at in range(40)]
+QUIET = progress_into([])
 
 
 def _logits(seed: int, columns: int = CLASSES) -> np.ndarray:
@@ -39,7 +42,7 @@ def _logits(seed: int, columns: int = CLASSES) -> np.ndarray:
 def test_an_ensemble_is_the_mean_of_softened_probabilities_of_the_same_classes() -> None:
     first, second = _logits(1), _logits(2, 4)
     teacher = TeacherSpec(("a", "b"), temperature=3.0, weight=0.25)
-    lessons = make_lessons(teacher, [first, second], [(0, 1, 2), (3, 0, 2)], LABELS, SPEAKERS, CLASSES)
+    lessons = make_lessons(teacher, [first, second], [(0, 1, 2), (3, 0, 2)], LABELS, SPEAKERS, CLASSES, QUIET)
     expected = (softmax(first / 3, axis=1) + softmax(second[:, [3, 0, 2]] / 3, axis=1)) / 2
     assert lessons.head is None
     assert (lessons.net.form, lessons.net.weight, lessons.net.temperature) == ("classes", 0.25, 3.0)
@@ -49,13 +52,13 @@ def test_an_ensemble_is_the_mean_of_softened_probabilities_of_the_same_classes()
 def test_probabilities_teach_what_their_logits_would() -> None:
     logits = _logits(1)
     columns = [(0, 1, 2)]
-    by_logits = make_lessons(TeacherSpec(("a",)), [logits], columns, LABELS, SPEAKERS, CLASSES)
+    by_logits = make_lessons(TeacherSpec(("a",)), [logits], columns, LABELS, SPEAKERS, CLASSES, QUIET)
     asked = TeacherSpec(("a",), "keras", "probabilities")
     shares = softmax(logits, axis=1)
-    found = make_lessons(asked, [shares], columns, LABELS, SPEAKERS, CLASSES)
+    found = make_lessons(asked, [shares], columns, LABELS, SPEAKERS, CLASSES, QUIET)
     assert found.net.values == pytest.approx(by_logits.net.values, abs=1e-5)
     with pytest.raises(InputError, match="do not sum to 1"):
-        make_lessons(asked, [logits], columns, LABELS, SPEAKERS, CLASSES)
+        make_lessons(asked, [logits], columns, LABELS, SPEAKERS, CLASSES, QUIET)
 
 
 def test_vectors_are_told_apart_although_they_point_one_way() -> None:
@@ -100,15 +103,28 @@ def test_a_vector_is_guessed_from_the_embedding_alone() -> None:
 def test_a_probe_is_right_on_speakers_that_it_was_not_fitted_on() -> None:
     centres = np.eye(CLASSES, 8)
     told = joined_vectors([(centres[LABELS] + RNG.normal(size=(40, 8)) * 0.1).astype(np.float32)])
-    logits = probe_logits(told, LABELS, SPEAKERS, CLASSES)
+    logits = probe_logits(told, LABELS, SPEAKERS, CLASSES, QUIET)
     assert (logits.argmax(axis=1) == LABELS).all()
     assert np.exp(logits).sum(axis=1) == pytest.approx(np.ones(40))
     # Pure noise has nothing to tell, and a probe that had seen the clips would still be right on most of them.
     noise = joined_vectors([RNG.normal(size=(40, 60)).astype(np.float32)])
-    guessed = probe_logits(noise, LABELS, SPEAKERS, CLASSES)
+    guessed = probe_logits(noise, LABELS, SPEAKERS, CLASSES, QUIET)
     assert (guessed.argmax(axis=1) == LABELS).mean() < 0.7
     with pytest.raises(InputError, match="at least 2 training speakers"):
-        probe_logits(told, LABELS, ["one"] * 40, CLASSES)
+        probe_logits(told, LABELS, ["one"] * 40, CLASSES, QUIET)
+
+
+def test_a_probe_says_how_far_it_is() -> None:
+    told: list[int] = []
+
+    @contextmanager
+    def progress(_description: str, total: int) -> Iterator[Callable[[int], None]]:
+        told.append(total)
+        yield lambda steps: told.append(-steps)
+
+    probe_logits(joined_vectors([_logits(3)]), LABELS, SPEAKERS, CLASSES, progress)
+    assert told[0] > 1
+    assert sum(told) == 0
 
 
 def test_a_probe_does_not_forget_a_class_that_has_few_clips() -> None:
@@ -116,7 +132,7 @@ def test_a_probe_does_not_forget_a_class_that_has_few_clips() -> None:
     labels = np.repeat([0, 1], [180, 20])
     speakers = [f"s{at % 10}" for at in range(200)]
     vectors = joined_vectors([(labels[:, np.newaxis] + rng.normal(size=(200, 2))).astype(np.float32)])
-    found = probe_logits(vectors, labels, speakers, 2).argmax(axis=1)
+    found = probe_logits(vectors, labels, speakers, 2, QUIET).argmax(axis=1)
     recalls = [float((found == labels)[labels == each].mean()) for each in (0, 1)]
     # By number alone the rare class would be guessed hardly ever.
     assert min(recalls) > 0.5
@@ -124,7 +140,9 @@ def test_a_probe_does_not_forget_a_class_that_has_few_clips() -> None:
 
 def test_a_probe_lives_with_a_class_that_one_speaker_alone_has() -> None:
     vectors = joined_vectors([RNG.normal(size=(6, 4)).astype(np.float32)])
-    logits = probe_logits(vectors, np.array([0, 1, 0, 1, 0, 2]), ["a", "a", "b", "b", "c", "c"], CLASSES)
+    logits = probe_logits(
+        vectors, np.array([0, 1, 0, 1, 0, 2]), ["a", "a", "b", "b", "c", "c"], CLASSES, QUIET
+    )
     assert np.isfinite(logits).all()
 
 
@@ -133,7 +151,7 @@ def test_which_lessons_an_output_makes() -> None:
 
     def made(**options: Any) -> tuple[str, float, str | None]:
         teacher = TeacherSpec(("a",), "huggingface", learned_from="x", **options)
-        lessons = make_lessons(teacher, vectors, [()], LABELS, SPEAKERS, CLASSES)
+        lessons = make_lessons(teacher, vectors, [()], LABELS, SPEAKERS, CLASSES, QUIET)
         head = lessons.head.form if lessons.head is not None else None
         return lessons.net.form, lessons.net.weight, head
 
@@ -200,8 +218,10 @@ def test_a_hint_is_guessed_beside_the_classes() -> None:
 def test_a_probe_hints_at_its_vectors_if_asked() -> None:
     vectors = [RNG.normal(size=(40, 5)).astype(np.float32)]
     asked = TeacherSpec(("a",), "vectors", output="probe", learned_from="x")
-    plain = make_lessons(asked, vectors, [()], LABELS, SPEAKERS, CLASSES).net
-    hinting = make_lessons(replace(asked, vector_weight=1.5), vectors, [()], LABELS, SPEAKERS, CLASSES).net
+    plain = make_lessons(asked, vectors, [()], LABELS, SPEAKERS, CLASSES, QUIET).net
+    hinting = make_lessons(
+        replace(asked, vector_weight=1.5), vectors, [()], LABELS, SPEAKERS, CLASSES, QUIET
+    ).net
     assert plain.hint is None
     assert hinting.hint is not None
     assert (hinting.hint_weight, hinting.hint.shape[0]) == (1.5, 40)
