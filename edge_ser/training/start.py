@@ -7,6 +7,8 @@ bundle, which also says whom they learned from: nobody of them may be tested.
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +93,12 @@ def read_start(path: Path, spec: SystemSpec) -> Start:
         message = f"{path}: carries no float weights ({member}); make it again with: edge-ser quantize"
         raise InputError(message)
     for name, theirs, ours in _differences(bundle.spec, spec):
-        message = f"{path}: its {name} is {theirs!r}, the spec's is {ours!r}; a start needs the same net and front end"
+        mend = ""
+        if name.startswith("acoustic."):
+            # JSON is what --set takes: lists, strings and numbers are the same in TOML.
+            mend = ": --set " + shlex.quote(f"{name}={json.dumps(theirs)}")
+        what = f"its {name} is {theirs!r}, the spec's is {ours!r}"
+        message = f"{path}: {what}; a start needs the same net and front end{mend}"
         raise InputError(message)
     teachers = bundle.provenance.get("teachers")
     told = tuple(teachers) if isinstance(teachers, list) else ()

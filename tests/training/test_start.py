@@ -81,10 +81,13 @@ def test_other_classes_another_length_and_further_heads_take_the_rest(tmp_path: 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"dim": 16}, r"acoustic\.dim is 8, the spec's is 16"),
-        ({"mixing": "none"}, r"acoustic\.mixing is 'gated', the spec's is 'none'"),
+        ({"dim": 16}, r"acoustic\.dim is 8, the spec's is 16.*--set acoustic\.dim=8$"),
+        (
+            {"mixing": "none"},
+            r"acoustic\.mixing is 'gated', the spec's is 'none'.*--set 'acoustic\.mixing=\"gated\"'$",
+        ),
         ({"pooling": "attention"}, r"acoustic\.pooling is 'mean', the spec's is 'attention'"),
-        ({"stem": (8, 16)}, r"acoustic\.stem is \(8, 8\)"),
+        ({"stem": (8, 16)}, r"acoustic\.stem is \(8, 8\).*--set 'acoustic\.stem=\[8, 8\]'$"),
     ],
 )
 def test_another_net_is_refused(tmp_path: Path, change: dict[str, Any], words: str) -> None:
