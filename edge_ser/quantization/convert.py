@@ -133,7 +133,12 @@ def _convert(request: Path) -> None:
     from edge_ser.networks.keyword import build_keyword
     from edge_ser.networks.layers import with_classifier
     from edge_ser.quantization.aware import load_ranges
-    from edge_ser.quantization.fake_quant import align_means, fake_quantized, measure_ranges
+    from edge_ser.quantization.fake_quant import (
+        align_means,
+        fake_quantized,
+        leave_room,
+        measure_ranges,
+    )
 
     asked = read_json(request)
     spec = spec_from_dict(asked["spec"], source="convert request")
@@ -145,14 +150,15 @@ def _convert(request: Path) -> None:
 
     float32 = tf.lite.TFLiteConverter.from_keras_model(net).convert()
     # Fake-quantised nodes tell the converter their ranges; it measures only what has none, which here is nothing. Left
-    # to itself it would take the same extremes, but for those of means, which runtimes would then round differently.
+    # to itself it would take the extremes: of means, which runtimes would then round differently, and of vectors, which
+    # other voices leave.
     quantized = None
     if asked["net"] == "keyword" or spec.acoustic.mixing != FLOAT_ONLY_MIXING:
         quantized = fake_quantized(
             net,
             load_ranges(Path(asked["ranges"]))
             if "ranges" in asked
-            else align_means(net, measure_ranges(net, calibration)),
+            else align_means(net, leave_room(net, measure_ranges(net, calibration))),
         )
     converter = tf.lite.TFLiteConverter.from_keras_model(quantized or net)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]

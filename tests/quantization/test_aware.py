@@ -26,6 +26,7 @@ from edge_ser.quantization.fake_quant import (
     Ranges,
     align_means,
     fake_quantized,
+    leave_room,
     measure_ranges,
     ranges_of,
     rounded_weights,
@@ -251,6 +252,36 @@ def test_means_are_aligned_by_widening_them() -> None:
     # What is aligned stays as it is.
     again = align_means(net, after)
     assert all(again[name] == pytest.approx(after[name], rel=1e-5) for name in after)
+
+
+def test_vectors_get_room_for_inputs_that_calibration_did_not_hear(net: keras.Model) -> None:
+    before = measure_ranges(net, _features())
+    after = leave_room(net, before)
+    wider = {name for name in before if after[name] != before[name]}
+    assert wider >= {"pool"}
+    assert all(net.get_layer(name).output.shape[1:3] == (1, 1) for name in wider)
+    for name, (low, high) in before.items():
+        room = 1.2 if name in wider else 1.0
+        assert after[name] == pytest.approx((low * room, high * room))
+
+
+def test_means_of_louder_inputs_are_cut_off_without_room() -> None:
+    keras.utils.set_random_seed(4)
+    entry = keras.Input((SPEC.segment_frames, 40, 1), batch_size=1)
+    x = keras.layers.ReLU()(keras.layers.Conv2D(8, 3, padding="same")(entry))
+    net = keras.Model(entry, keras.layers.GlobalAveragePooling2D(keepdims=True, name="mean")(x))
+    others = _features(1)
+    # What calibration saw: the same map, a mean that is a tenth smaller.
+    ranges = measure_ranges(net, others)
+    heard = {**ranges, "mean": (0.0, ranges["mean"][1] / 1.1)}
+    real = _run(net, others)
+    errors = [
+        float(np.abs(_run(fake_quantized(net, one), others) - real).max())
+        for one in (heard, leave_room(net, heard))
+    ]
+    step = leave_room(net, heard)["mean"][1] / 255
+    assert errors[0] > 10 * step
+    assert errors[1] < 2 * step
 
 
 def _mean_of_relu(aligned: bool) -> tuple[bytes, np.ndarray]:
