@@ -7,12 +7,14 @@ from statistics import mean, stdev
 from typing import Any
 
 from edge_ser.evaluation import backends
+from edge_ser.evaluation.distributions import CONSTANT_MEAN
 from edge_ser.evaluation.handcrafted import baseline
 from edge_ser.evaluation.summary import CONSTANT, SHIPPED
 
 Record = Mapping[str, Any]
 
 _TITLES = {str(key): title for key, title in (*backends.TITLES.items(), *baseline.TITLES.items())}
+_TITLES[CONSTANT_MEAN] = "mean of the votes, for every clip"
 _DIGEST_DIGITS = 12
 _SCORES = ("macro_f1", "accuracy", "ece")
 _MEASURES = {
