@@ -239,8 +239,8 @@ def align_means(net: keras.Model, ranges: Mapping[str, tuple[float, float]]) -> 
         ranges: (low, high) of its rounded tensors, in the tensors' own units.
 
     Returns:
-        The ranges, in the same units; those of means behind a ReLU are at most twice as wide, so that at least seven
-        bits of a mean are left, those of others wider by at most one part in the zero point's size on the output's
+        The ranges, in the same units; those of means behind a ReLU are at most twice as wide, which costs at most one
+        bit of a mean, those of others wider by at most one part in the zero point's size on the output's
         scale.
     """
     readers, makers = _readers(net), {id(layer.output): layer for layer in net.layers}
