@@ -43,7 +43,7 @@ CONFIG = $(CORPUS) $(ROOT_OF_CORPUS) $(WORDS) $(ROOT_OF_WORDS)
 
 worked = touch $(PLACE)/.worked
 
-.PHONY: edgetpu base test lint format budget show bench report firmware flash constraints docs docs-rules docs-results m7-deps stock clean distclean help FORCE
+.PHONY: edgetpu base base-bundle test lint format budget show bench report firmware flash constraints docs docs-rules docs-results m7-deps stock clean distclean help FORCE
 
 help:
 	@sed -n '1,2s/^# //p' Makefile; echo 'Also: make lint, make budget, make show, make bench, make report, make firmware and make flash (CORALMICRO=path), make m7-deps (emulated Cortex-M7), make stock, make clean (build/), make distclean (environments too)'
@@ -169,10 +169,54 @@ format: $(DEV_READY)
 docs-rules: $(DEV_READY)
 	$(VENV)/bin/python tools/rules_manual.py
 
-# The bundle that ships, again: make base SYSTEM=shipped CORPUS=crema-d CORPUS_ROOT=… SHIP='--evaluate emo-db=…'
+# The bundle that ships, every step of it, from CREMA-D and what two encoders on the package index say of it:
+#   make base CREMA_D=path [EVALUATE='emo-db=EMO-DB urdu=URDU'] [SHIP='-o another.edgeser']
+# ENCODER and SPEAKER_ENCODER name other copies of the encoders' files; ENCODERS_VENV an environment to hear them in.
+CREMA_D ?=
+EVALUATE ?=
 SHIP ?=
-base: $(NEEDS_SYNTHETIC) | $(TRAIN_READY)
-	$(VENV)/bin/python tools/ship_base.py $(SPEC) --corpus '$(CORPUS)=$(ROOT_OF_CORPUS)' --words '$(WORDS)=$(ROOT_OF_WORDS)' --folder $(PLACE)/ship $(SHIP)
+ENCODER_FILES := $(BUILD)/encoders
+ENCODERS_VENV ?= .venv-encoders
+ENCODER ?= $(ENCODER_FILES)/moonshine_voice/assets/tiny-en/encoder_model.ort
+SPEAKER_ENCODER ?= $(ENCODER_FILES)/resemblyzer/pretrained.pt
+VARIED := $(BUILD)/varied-crema-d
+SPEECH := $(BUILD)/speech-crema-d
+WITH_COPIES := --source folder=$(VARIED)
+
+# Through the system "shipped", whose own recipe makes the synthetic words.
+base: | $(TRAIN_READY)
+	@if [ ! -d '$(CREMA_D)' ]; then echo 'base needs CREMA_D=folder of CREMA-D; found: "$(CREMA_D)"' >&2; exit 2; fi
+	$(MAKE) base-bundle SYSTEM=shipped CORPUS=crema-d CORPUS_ROOT='$(CREMA_D)'
+
+base-bundle: $(SYNTHETIC)/corpus.json $(SPEECH).edgeser
+	$(VENV)/bin/python tools/ship_base.py $(SPEC) --corpus 'crema-d=$(CREMA_D)' --words 'synthetic-words=$(SYNTHETIC)' \
+	  --folder $(PLACE)/ship --teacher-licence 'MIT (Moonshine), Apache-2.0 (Resemblyzer)' $(EVALUATE:%=--evaluate %) \
+	  $(patsubst %,--train-option=%,$(WITH_COPIES) --start $(SPEECH).edgeser) $(SHIP)
+
+$(SPEECH).edgeser: models/speech-shipped.toml $(BUILD)/.heard-crema-d $(SYNTHETIC)/corpus.json
+	$(EDGE_SER) train $< --corpus crema-d --root '$(CREMA_D)' $(WITH_COPIES) --words-root '$(SYNTHETIC)' -o $(SPEECH)
+	$(EDGE_SER) quantize $(SPEECH) -o $@
+
+$(VARIED)/clips.csv: tools/vary_corpus.py | $(TRAIN_READY)
+	$(VENV)/bin/python tools/vary_corpus.py 'crema-d=$(CREMA_D)' -o $(VARIED)
+
+# A mark beside the vectors: they are kept while they grow, so that hearing goes on where it stopped.
+$(BUILD)/.heard-crema-d: tools/speech_vectors.py $(VARIED)/clips.csv | $(ENCODERS_VENV)/.ready $(ENCODER) $(SPEAKER_ENCODER)
+	$(ENCODERS_VENV)/bin/python tools/speech_vectors.py '$(CREMA_D)' $(VARIED) --encoder '$(ENCODER)' \
+	  --speaker-encoder '$(SPEAKER_ENCODER)' -o $(BUILD)/speech-vectors.npz
+	touch $@
+
+$(ENCODERS_VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(ENCODERS_VENV)
+	$(ENCODERS_VENV)/bin/pip install --quiet --disable-pip-version-check -e . onnxruntime torch librosa
+	touch $@
+
+# Wheels that hold one file each that is wanted; nothing of them is installed or run.
+$(ENCODER_FILES)/%: | $(TRAIN_READY)
+	mkdir -p $(ENCODER_FILES)
+	$(VENV)/bin/python -m pip download --quiet --disable-pip-version-check --no-deps -d $(ENCODER_FILES) moonshine-voice==0.0.73 Resemblyzer==0.1.4
+	for wheel in $(ENCODER_FILES)/*.whl; do $(VENV)/bin/python -m zipfile -e "$$wheel" $(ENCODER_FILES); done
+	test -e '$@'
 
 # The page of scores, from the reports kept in docs/results.
 docs-results: $(DEV_READY)

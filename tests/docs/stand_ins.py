@@ -39,6 +39,8 @@ from firmware_bridge.virtual_board import VirtualBoard, build_virtual_board
 MODULES = Path(__file__).resolve().parent / "stand_in_modules"
 TESTS = REPOSITORY / "tests"
 
+_NO_ENCODER = b"stand-in, no encoder"
+
 PROGRAMS = ".programs"
 """Folder of a sandbox that is first on the path."""
 
@@ -181,7 +183,14 @@ def _start(sandbox: Path, fixture: Fixture) -> Iterator[Given]:
 @contextmanager
 def _encoders(sandbox: Path, _fixture: Fixture) -> Iterator[Given]:
     for name in ("encoder_model.ort", "pretrained.pt"):
-        (sandbox / name).write_bytes(b"stand-in, no encoder")
+        (sandbox / name).write_bytes(_NO_ENCODER)
+    # The environment that make would fill with the packages.
+    python = sandbox / ".venv-encoders" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    path = f"{MODULES / 'encoders'}{os.pathsep}$PYTHONPATH"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH="{path}" exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    (sandbox / ".venv-encoders" / ".ready").touch()
     yield Given({"ENCODERS": str(MODULES / "encoders")})
 
 
@@ -189,12 +198,17 @@ def _encoders(sandbox: Path, _fixture: Fixture) -> Iterator[Given]:
 def _wheels(sandbox: Path, _fixture: Fixture) -> Iterator[Given]:
     shelf = sandbox / "wheels"
     shelf.mkdir()
-    for name, version in (("moonshine_voice", "0.0.73"), ("resemblyzer", "0.1.4")):
+    wanted = (
+        ("moonshine_voice", "0.0.73", "assets/tiny-en/encoder_model.ort"),
+        ("resemblyzer", "0.1.4", "pretrained.pt"),
+    )
+    for name, version, file in wanted:
         about = f"{name}-{version}.dist-info"
         with zipfile.ZipFile(shelf / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
             wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
             wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
             wheel.writestr(f"{about}/RECORD", "")
+            wheel.writestr(f"{name}/{file}", _NO_ENCODER)
     program(sandbox, "pip", f"{sys.executable} -m pip")
     yield Given({"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(shelf)})
 
@@ -399,7 +413,11 @@ ENCODERS = StandIn(
         ),
     ),
 )
-WHEELS = StandIn("wheels of the encoders on the package index", "empty wheels of the same names", _wheels)
+WHEELS = StandIn(
+    "wheels of the encoders on the package index",
+    "wheels of the same names with nothing but a stand-in of the file that is wanted",
+    _wheels,
+)
 INDEX = StandIn("the package index", "the package index itself, where it answers; else skipped", _index)
 CLONE = StandIn("the SDK on GitHub", "a repository on this disk with one submodule", _clone)
 MICROPHONE = StandIn(
