@@ -57,6 +57,51 @@ def require_start(spec: SystemSpec, start: object | None) -> None:
         raise InputError(message)
 
 
+def require_taught_speech(spec: SystemSpec, clips: int) -> None:
+    """Refuse speech without emotions where nothing teaches it, or where something needs every clip's emotion.
+
+    Args:
+        spec: the system.
+        clips: how many clips of such speech there are.
+
+    Raises:
+        InputError: the key of the spec that is in the way, and what it should be.
+    """
+    if not clips:
+        return
+    recipe = spec.training.acoustic
+    needed = (
+        ("training.acoustic.epochs", recipe.epochs, recipe.epochs > 0, "1 or more"),
+        ("training.acoustic.teacher.paths", recipe.teacher.paths, bool(recipe.teacher.paths), "a teacher"),
+        (
+            "training.acoustic.teacher.output",
+            recipe.teacher.output,
+            recipe.teacher.output == "vector",
+            "'vector'",
+        ),
+        (
+            "training.acoustic.teacher.head_epochs",
+            recipe.teacher.head_epochs,
+            recipe.teacher.head_epochs == 0,
+            "0",
+        ),
+        *(
+            (f"training.acoustic.loss.{term}", weight, weight == 0, "0")
+            for term in ("contrastive", "ccc", "octant")
+            for weight in (getattr(recipe.loss, term),)
+        ),
+        ("training.acoustic.rebalance.epochs", recipe.rebalance.epochs, recipe.rebalance.epochs == 0, "0"),
+        ("fusion.cross_fit", spec.fusion.cross_fit, spec.fusion.cross_fit == 0, "0"),
+    )
+    for key, value, right, expected in needed:
+        if not right:
+            message = (
+                f"{clips} clips of speech without emotions: {key} is {value!r}; expected {expected}: nothing but a "
+                "teacher's vector is learned from such clips (models/speech.toml)"
+            )
+            raise InputError(message)
+
+
 def _frozen_rules(spec: SystemSpec) -> Iterator[_Checked]:
     """Of a net that stays as it starts: something must fit its classifier, and nothing must teach the net."""
     acoustic = spec.training.acoustic

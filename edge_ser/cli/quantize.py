@@ -41,7 +41,7 @@ def quantize(
     from edge_ser.bundle_card import CARD, model_card
     from edge_ser.bundle_curves import curve_members, read_curves
     from edge_ser.bundle_float import float_members, weights_members
-    from edge_ser.corpora.manifest import read_manifest
+    from edge_ser.corpora.manifest import SPEECH, read_manifest
     from edge_ser.errors import InputError
     from edge_ser.evaluation.clips import clip_scores
     from edge_ser.evaluation.explain_neutral import chosen_clips, measure_neutral, with_neutral
@@ -60,6 +60,7 @@ def quantize(
     spec = spec_from_dict(trained["spec"], source=str(folder / "train.json"))
     require_device(spec)
     emotions, words = read_manifest(folder / "emotions.json"), read_manifest(folder / "words.json")
+    speech = read_manifest(folder / SPEECH) if (folder / SPEECH).exists() else None
     with progress("int8 conversion", 2) as advance:
         system = load_system(spec, folder)
         quantized = quantize_system(system, folder, output_quantization, advance)
@@ -77,7 +78,7 @@ def quantize(
     bundle = Bundle(
         spec=spec,
         members={**quantized.members(spec), **floats},
-        provenance=_provenance(trained, emotions, words),
+        provenance=_provenance(trained, emotions, words, speech),
     )
     pipeline = load_pipeline(bundle)
     with progress("int8 on the test clips", len(emotions.test)) as advance:
@@ -118,7 +119,9 @@ def _samples(emotions: Manifest, spec: SystemSpec) -> Any:
     return read_audio(clip.path, spec.frontend.sample_rate_hz, clip.start_s, clip.end_s)
 
 
-def _provenance(trained: dict[str, Any], emotions: Manifest, words: Manifest) -> dict[str, Any]:
+def _provenance(
+    trained: dict[str, Any], emotions: Manifest, words: Manifest, speech: Manifest | None
+) -> dict[str, Any]:
     from edge_ser.corpora.registry import layout
     from edge_ser.corpora.splits import PARTS
     from edge_ser.provenance import commit, told_corpora, versions
@@ -143,6 +146,7 @@ def _provenance(trained: dict[str, Any], emotions: Manifest, words: Manifest) ->
         "corpora": {
             "emotions": corpus(emotions),
             "words": corpus(words),
+            "speech": told_corpora(speech) if speech is not None else [],
             "start": start.get("corpora", []),
             "teachers": taught_corpora(trained.get("teachers", [])),
         },

@@ -40,6 +40,13 @@ def train(
             metavar="NAME=DIR", help="A further emotion corpus that only teaches, where it knows the classes."
         ),
     ] = None,
+    speech: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=DIR",
+            help="Speech of any corpus, emotions or not: the teachers' vectors of it are learned; repeatable.",
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the spec's seed.")] = None,
     test_fold: Annotated[int | None, typer.Option(help="Instead of the spec's test fold.")] = None,
     start: Annotated[
@@ -60,11 +67,12 @@ def train(
 
     Example: edge-ser train models/base.toml --corpus crema-d --root CREMA-D --words-root SYNTHETIC -o build/mine
     """
-    from edge_ser.corpora.manifest import write_manifest
+    from edge_ser.corpora.manifest import SPEECH, write_manifest
     from edge_ser.corpora.selection import emotion_manifest, keyword_manifest
     from edge_ser.files import write_json
     from edge_ser.spec import FLOAT_ONLY_MIXING
     from edge_ser.spec_file import load_spec
+    from edge_ser.spec_training_rules import require_taught_speech
 
     spec = load_spec(spec_file, changes or ())
     if spec.acoustic.mixing == FLOAT_ONLY_MIXING:
@@ -86,8 +94,14 @@ def train(
         if more_words
         else keyword_manifest(spec, words_corpus, words_root.resolve())
     )
+    heard = _heard(emotions, [_place(text, "--speech") for text in speech or ()])
+    require_taught_speech(spec, len(heard.train) if heard else 0)
     output.mkdir(parents=True, exist_ok=True)
     write_manifest(emotions, output / "emotions.json")
+    (output / SPEECH).unlink(missing_ok=True)
+    if heard is not None:
+        write_manifest(heard, output / SPEECH)
+        say(f"{len(heard.train)} clips of {len(heard.speakers('train'))} speakers are heard without emotions")
     write_manifest(words, output / "words.json")
     say(
         f"training {spec.name} on {emotions.corpus}: {_sizes(emotions)}; keywords from {words.corpus}: {_sizes(words)}"
@@ -107,7 +121,8 @@ def train(
     begun = read_start(start, spec) if start is not None else None
     if begun is not None:
         _check_tested(emotions, begun)
-    system = train_system(spec, emotions, words, output, progress, begun)
+    beside = heard.train if heard else ()
+    system = train_system(spec, emotions, words, output, progress, begun, beside)
     with progress("test segments", len(emotions.test)) as advance:
         test = cut_segments(spec, emotions.test, advance)
     fused, alone = system.logits(test)
@@ -189,6 +204,19 @@ def _taught_besides(spec: SystemSpec, emotions: Manifest, sources: list[tuple[st
         others.append(Corpus(name, home, clips))
     (fold,) = taught_besides([Fold("train", emotions.corpus, emotions)], target, others)
     return fold.manifest
+
+
+def _heard(emotions: Manifest, places: list[tuple[str, Path]]) -> Manifest | None:
+    """The clips of known speakers that are heard without their emotions; ``None`` where none are asked for."""
+    from edge_ser.corpora.registry import is_nameless, read_clips
+    from edge_ser.evaluation.protocols import Corpus, speech_beside
+
+    corpora = []
+    for name, root in places:
+        home = root.resolve()
+        clips = tuple(clip for clip in read_clips(name, home) if clip.speaker and not is_nameless(clip))
+        corpora.append(Corpus(name, home, clips))
+    return speech_beside(emotions, corpora) if corpora else None
 
 
 def _merged(spec: SystemSpec, emotions: Manifest, places: list[tuple[str, Path]], output: Path) -> Manifest:

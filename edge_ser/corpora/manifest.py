@@ -18,6 +18,9 @@ from edge_ser.spec import EMOTIONS
 FORMAT = "edge-ser manifest"
 VERSION = 1
 
+SPEECH = "speech.json"
+"""Manifest of what a training hears without emotions, beside emotions.json and words.json; there where it does."""
+
 
 @dataclass(frozen=True)
 class Manifest:

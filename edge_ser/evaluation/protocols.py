@@ -161,6 +161,33 @@ def taught_besides(folds: Sequence[Fold], target: Corpus, sources: Sequence[Corp
     return tuple(replace(fold, manifest=taught(fold.manifest)) for fold in folds)
 
 
+def speech_beside(emotions: Manifest, speech: Sequence[Corpus]) -> Manifest:
+    """What is heard without its emotions beside a division of a corpus: everything is its training part.
+
+    Args:
+        emotions: who teaches, validates and tests; clips of those who validate or test stay out of the speech.
+        speech: its corpora.
+
+    Raises:
+        InputError: a corpus has no clip left, or one is given twice.
+    """
+    unheard = {(family(clip.corpus), clip.speaker) for clip in (*emotions.validation, *emotions.test)}
+    left = [
+        tuple(clip for clip in one.clips if (family(clip.corpus), clip.speaker) not in unheard)
+        for one in speech
+    ]
+    for one, clips in zip(speech, left, strict=True):
+        if not clips:
+            message = (
+                f"--speech {one.name}: {one.root} has no clip of a speaker who neither validates nor tests"
+            )
+            raise InputError(message)
+    root = Path(os.path.commonpath([one.root for one in speech]))
+    names = "+".join(one.name for one in speech)
+    train = tuple(clip for clips in left for clip in clips)
+    return Manifest(names, root, "heard without emotions", train, (), ())
+
+
 def across_corpora(
     sources: Sequence[Corpus], target: Corpus, rule: CorporaSpec, *, both_ways: bool
 ) -> tuple[Fold, ...]:

@@ -41,13 +41,16 @@ from edge_ser.training.rebalance import Rebalance
 
 Features = NDArray[np.uint8]
 
+UNLABELLED = -1
+"""Label of an example that only teachers say something of."""
+
 
 @dataclass(frozen=True)
 class Example:
     """One clip as features.
 
     Attributes:
-        label: index of its class.
+        label: index of its class, or :data:`UNLABELLED`.
         speaker: who speaks.
         focus: first and past-the-last frame of the clip itself; frames outside are its surroundings.
         versions: uint8 (frames, channels) arrays, the clip as recorded first, then its augmented copies, each
@@ -313,11 +316,12 @@ class Epochs:
             batch = again.change_voices(batch, order, rng, self.frontend)
         if augment.time_warp_frames:
             batch = warp_time(batch, rng, augment.time_warp_frames)
-        taught = (
-            np.eye(self.classes, dtype=np.float32)[labels] if self.targets is None else self.targets[order]
-        )
+        hot = (labels[:, np.newaxis] == np.arange(self.classes)).astype(np.float32)
+        taught = hot if self.targets is None else self.targets[order]
         smoothing = self.recipe.label_smoothing
-        targets = taught * np.float32(1 - smoothing) + np.float32(smoothing / self.classes)
+        # What has no label stays without one.
+        labelled = taught.sum(axis=1, keepdims=True)
+        targets = taught * np.float32(1 - smoothing) + np.float32(smoothing / self.classes) * labelled
         if self.affect is not None:
             targets = np.hstack([targets, self.affect.columns(number)[order]])
         if self.lesson is not None:
@@ -340,10 +344,11 @@ class Epochs:
                 augment.time_masks,
                 augment.channel_masks,
             )
-        counts = np.bincount(labels, minlength=self.classes)
-        weights = (len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[labels].astype(
-            np.float32
-        )
+        known = labels[labels != UNLABELLED]
+        counts = np.bincount(known, minlength=self.classes)
+        by_class = len(known) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+        # The mean over the labelled clips is 1, and so much counts every other.
+        weights = np.where(labels == UNLABELLED, 1.0, by_class[labels]).astype(np.float32)
         inputs = acoustic_input(batch, self.normalisation).astype(np.float32)
         if augment.mixup:
             inputs, targets = mixup(inputs, targets, rng, augment.mixup)

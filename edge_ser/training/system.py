@@ -21,13 +21,14 @@ from edge_ser.networks.keyword import build_keyword
 from edge_ser.provenance import code_digest
 from edge_ser.quantization.aware import train_aware
 from edge_ser.spec import SystemSpec
-from edge_ser.spec_training_rules import require_start
+from edge_ser.spec_training_rules import require_start, require_taught_speech
 from edge_ser.teacher_files import find_teachers
 from edge_ser.training import stages
 from edge_ser.training.affect import affect_targets
 from edge_ser.training.alignment import aligned_head
 from edge_ser.training.crossfit import CONTROLS, HeldOut, check_not_heard, cross_fit, fit_with_controls
 from edge_ser.training.examples import (
+    UNLABELLED,
     Epochs,
     Example,
     place_centred,
@@ -78,6 +79,7 @@ def train_system(
     folder: Path,
     progress: Progress,
     start: Start | None = None,
+    speech: Sequence[Clip] = (),
 ) -> FloatSystem:
     """Train the keyword net, the acoustic net and the fusion head.
 
@@ -88,23 +90,25 @@ def train_system(
         folder: takes every stage's files; a stopped training resumes from them.
         progress: shows what is going on.
         start: an acoustic net to start from; ``None`` starts from random weights.
+        speech: clips that are heard without an emotion: the acoustic net learns what its teachers say of them.
 
     Returns:
         The trained system, also kept in ``folder`` for :func:`load_system`.
 
     Raises:
-        InputError: a teacher cannot be used, or has heard somebody whom this training tests; a clip cannot be read; or
-            the net shall stay as it starts, and nothing to start from is named.
+        InputError: a teacher cannot be used, or has heard somebody whom this training tests; a clip cannot be read;
+            the net shall stay as it starts, and nothing to start from is named; or nothing teaches ``speech``.
         MissingError: a package that a teacher needs is not installed.
     """
     require_start(spec, start)
+    require_taught_speech(spec, len(speech))
     # Before anything that takes long: most that can be wrong with a teacher shows here.
     teachers = find_teachers(spec, emotions)
-    teaching = hear_teachers(spec, teachers, emotions.train, folder, progress)
+    teaching = hear_teachers(spec, teachers, emotions.train, speech, folder, progress)
     _train_keyword(spec, words, folder, progress)
     with progress("validation segments", len(emotions.validation)) as advance:
         validation = cut_segments(spec, emotions.validation, advance)
-    _train_acoustic(spec, emotions.train, validation, folder, progress, start, teaching)
+    _train_acoustic(spec, emotions.train, speech, validation, folder, progress, start, teaching)
     _refit(spec, emotions.train, folder, progress)
     _fit_fusion(spec, emotions, validation, folder, progress, start)
     return load_system(spec, folder)
@@ -182,7 +186,8 @@ def _centred(examples: Sequence[Example], frames: int) -> Validation:
 
 def _train_acoustic(
     spec: SystemSpec,
-    clips: Sequence[Clip],
+    labelled: Sequence[Clip],
+    speech: Sequence[Clip],
     validation: Segments,
     folder: Path,
     progress: Progress,
@@ -190,15 +195,18 @@ def _train_acoustic(
     teaching: Teaching,
 ) -> None:
     index = {name: at for at, name in enumerate(spec.acoustic.classes)}
-    parts: Labelled = {"train": (clips, [index[str(clip.emotion)] for clip in clips])}
+    labels = [index[str(clip.emotion)] for clip in labelled] + [UNLABELLED] * len(speech)
+    parts: Labelled = {"train": ((*labelled, *speech), labels)}
     recipe, seed = spec.training.acoustic, spec.training.seed
     examples, examples_key = prepare_examples(
         spec, parts, recipe, 0.0, folder / "acoustic-examples", progress
     )
     stage = folder / "acoustic"
     code = code_digest(stages.NET_CODE)
-    targets = soft_targets(clips, spec.acoustic.classes, recipe.soft_labels)
-    affect = affect_targets(clips, recipe.loss, recipe.epochs)
+    targets = np.pad(
+        soft_targets(labelled, spec.acoustic.classes, recipe.soft_labels), ((0, len(speech)), (0, 0))
+    )
+    affect = affect_targets(labelled, recipe.loss, recipe.epochs)
     beside = affect.columns(0).tolist() if affect is not None else []
     taught = stages.digest([targets.tolist(), beside])
     begun = [start.digest if start is not None else None, teaching.key]
@@ -218,7 +226,7 @@ def _train_acoustic(
     if recipe.rebalance.epochs:
         with progress("first pass", recipe.rebalance.epochs) as advance:
             again, found = second_pass(
-                spec, clips, examples["train"], examples_key, folder / "acoustic-first-pass", advance
+                spec, labelled, examples["train"], examples_key, folder / "acoustic-first-pass", advance
             )
         epochs, key = replace(epochs, rebalance=again), stages.digest([key, found])
     if not stages.is_done(stage, key):
@@ -360,8 +368,8 @@ def _cross_fitted(
         with progress("held-out segments", len(held)) as advance:
             segments = cut_segments(plain, held, advance)
         # A teacher may know the held-out speakers, but what it says of them is not asked.
-        teaching = hear_teachers(plain, find_teachers(plain, emotions), learning, inner, progress)
-        _train_acoustic(plain, learning, segments, inner, progress, start, teaching)
+        teaching = hear_teachers(plain, find_teachers(plain, emotions), learning, (), inner, progress)
+        _train_acoustic(plain, learning, (), segments, inner, progress, start, teaching)
         _refit(plain, learning, inner, progress)
         acoustic = load_net(plain, "acoustic", inner)
         alone = alone_head(plain, acoustic, inner)

@@ -17,7 +17,7 @@ from edge_ser.provenance import code_digest
 from edge_ser.spec import SystemSpec
 from edge_ser.teacher_files import STAGE, TeacherFile, student_columns
 from edge_ser.training import stages
-from edge_ser.training.examples import Epochs
+from edge_ser.training.examples import UNLABELLED, Epochs
 from edge_ser.training.lessons import Lesson, Lessons, make_lessons
 from edge_ser.training.loop import WEIGHTS, Validation, train_net
 from edge_ser.training.teachers import keep_said, kept_said, said_by
@@ -65,14 +65,20 @@ class Teaching:
 
 
 def hear_teachers(
-    spec: SystemSpec, teachers: Sequence[TeacherFile], clips: Sequence[Clip], folder: Path, progress: Progress
+    spec: SystemSpec,
+    teachers: Sequence[TeacherFile],
+    labelled: Sequence[Clip],
+    speech: Sequence[Clip],
+    folder: Path,
+    progress: Progress,
 ) -> Teaching:
     """Let every teacher hear the training clips, or read what it said; then make the lessons.
 
     Args:
         spec: the student.
         teachers: of :func:`edge_ser.teacher_files.find_teachers`.
-        clips: the training clips.
+        labelled: the training clips with an emotion.
+        speech: those without; their rows of the lessons are behind the others'.
         folder: of the training; what was said is kept in :data:`~edge_ser.teacher_files.STAGE` below it.
         progress: shows what is going on.
 
@@ -83,7 +89,8 @@ def hear_teachers(
     if not teachers:
         return Teaching(None, "")
     asked, classes = spec.training.acoustic.teacher, spec.acoustic.classes
-    labels = [classes.index(str(clip.emotion)) for clip in clips]
+    clips = (*labelled, *speech)
+    labels = [classes.index(str(clip.emotion)) for clip in labelled] + [UNLABELLED] * len(speech)
     stage = folder / STAGE
     heard = stages.clips_digest(clips, labels)
     files = [[one.kind, one.sha256] for one in teachers]

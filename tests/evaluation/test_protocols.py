@@ -20,6 +20,7 @@ from edge_ser.evaluation.protocols import (
     only_classes,
     shared_classes,
     shares_speakers,
+    speech_beside,
     taught_besides,
     within_corpus,
     words_for,
@@ -246,3 +247,27 @@ def test_the_tested_corpus_cannot_teach_besides() -> None:
     target = _corpus("crema-d", 6)
     with pytest.raises(InputError, match="given twice"):
         taught_besides(within_corpus("folds", target, RULE, None), target, [target])
+
+
+def test_speech_is_heard_of_nobody_who_validates_or_tests() -> None:
+    target, other = _corpus("crema-d", 6), _corpus("speech-commands", 3)
+    copies = Corpus(
+        "folder",
+        Path("/data/varied"),
+        tuple(replace(clip, path=Path("/data/varied") / clip.path.name) for clip in target.clips),
+    )
+    for fold in within_corpus("folds", target, RULE, None):
+        heard = speech_beside(fold.manifest, [other, copies])
+        unheard = {*fold.manifest.speakers("validation"), *fold.manifest.speakers("test")}
+        assert (heard.validation, heard.test) == ((), ())
+        assert heard.train[: len(other.clips)] == other.clips
+        rest = heard.train[len(other.clips) :]
+        assert {clip.speaker for clip in rest} == {clip.speaker for clip in target.clips} - unheard
+        assert all(clip.path.is_relative_to(heard.root) for clip in heard.train)
+
+
+def test_speech_of_none_but_who_is_tested_is_refused() -> None:
+    target = _corpus("crema-d", 6)
+    (fold, *_) = within_corpus("folds", target, RULE, None)
+    with pytest.raises(InputError, match=r"--speech crema-d: .* has no clip of a speaker who neither"):
+        speech_beside(fold.manifest, [replace(target, clips=fold.manifest.test)])

@@ -17,6 +17,7 @@ from edge_ser.frontend.tables import make_tables
 from edge_ser.spec import FrontendSpec
 from edge_ser.spec_training import AugmentSpec, RecipeSpec
 from edge_ser.training.examples import (
+    UNLABELLED,
     Epochs,
     Example,
     cut,
@@ -142,6 +143,22 @@ def test_targets_are_soft_and_rare_classes_weigh_more() -> None:
     assert np.allclose(np.sort(targets.max(axis=1)), 0.95)
     rare = targets[:, 1] > 0.5
     assert weights[rare].sum() == pytest.approx(weights[~rare].sum())
+
+
+def test_an_example_without_a_label_is_taught_no_class_and_counts_as_one() -> None:
+    labels = [0] * 6 + [1] * 2 + [UNLABELLED] * 5
+    examples = [Example(label, "s", (np.full((30, 40), 99, np.uint8),), ((0, 30),)) for label in labels]
+    plain = AugmentSpec(gain_db=0, time_mask_frames=0, channel_mask=0, mixup=0, time_shift_s=0)
+    for smoothing in (0.0, 0.1):
+        recipe = RecipeSpec(label_smoothing=smoothing, augment=plain)
+        _, targets, weights = _epochs(examples, recipe).epoch(0)
+        unlabelled = targets.sum(axis=1) == 0
+        assert unlabelled.sum() == 5
+        assert np.allclose(targets[~unlabelled].sum(axis=1), 1)
+        assert weights[unlabelled].tolist() == [1.0] * 5
+        # The labelled weigh what they weigh among themselves.
+        _, _, alone = _epochs(examples[:8], recipe).epoch(0)
+        assert sorted(weights[~unlabelled]) == sorted(alone)
 
 
 def test_one_decibel_in_the_log_domain() -> None:
