@@ -169,7 +169,7 @@ def speech_beside(emotions: Manifest, speech: Sequence[Corpus]) -> Manifest:
         speech: its corpora.
 
     Raises:
-        InputError: a corpus has no clip left, or one is given twice.
+        InputError: a corpus has no clip left.
     """
     unheard = {(family(clip.corpus), clip.speaker) for clip in (*emotions.validation, *emotions.test)}
     left = [
