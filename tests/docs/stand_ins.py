@@ -482,7 +482,6 @@ STAND_INS: Mapping[str, tuple[StandIn, ...]] = {
     "the corpora named, and training": (CHECKOUT, CORPORA, TRAINING),
     "the corpora, a network and training": (CHECKOUT, CORPORA, TRAINING, ENCODERS, WHEELS),
     "the corpora, two encoder files and training": (CHECKOUT, CORPORA, TRAINING, ENCODERS),
-    "the corpora, the encoders' vectors and training": (CHECKOUT, CORPORA, TRAINING, VECTORS),
     "the corpora and trainings of hours": (CHECKOUT, CORPORA, TRAINING, VECTORS, START),
     "a finished evaluation": (CHECKOUT, EVALUATION),
     "an environment of its own": (INDEX,),
