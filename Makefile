@@ -193,11 +193,12 @@ base-bundle: $(SYNTHETIC)/corpus.json $(SPEECH).edgeser
 	  --folder $(PLACE)/ship --teacher-licence 'MIT (Moonshine), Apache-2.0 (Resemblyzer)' $(EVALUATE:%=--evaluate %) \
 	  $(patsubst %,--train-option=%,$(WITH_COPIES) --start $(SPEECH).edgeser) $(SHIP)
 
-$(SPEECH).edgeser: models/speech-shipped.toml $(BUILD)/.heard-crema-d $(SYNTHETIC)/corpus.json
+$(SPEECH).edgeser: models/speech-shipped.toml $(BUILD)/.heard-crema-d $(SYNTHETIC)/corpus.json models/speech.toml $(TRAIN_CODE) $(QUANTIZE_CODE)
 	$(EDGE_SER) train $< --corpus crema-d --root '$(CREMA_D)' $(WITH_COPIES) --words-root '$(SYNTHETIC)' -o $(SPEECH)
 	$(EDGE_SER) quantize $(SPEECH) -o $@
 
 $(VARIED)/clips.csv: tools/vary_corpus.py | $(TRAIN_READY)
+	rm -rf $(VARIED)
 	$(VENV)/bin/python tools/vary_corpus.py 'crema-d=$(CREMA_D)' -o $(VARIED)
 
 # A mark beside the vectors: they are kept while they grow, so that hearing goes on where it stopped.
