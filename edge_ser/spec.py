@@ -353,11 +353,15 @@ class CorporaSpec(Strict):
         folds: speakers sorted by name, fold = index mod ``folds``.
         test_fold: the fold kept for the test.
         validation_share: share of the remaining speakers kept for validation.
+        validation_teaches: whether these teach the acoustic net all the same, for a corpus of so few speakers that each
+            one is felt. Nobody is left then to weigh the words by: unless ``fusion.cross_fit`` finds somebody, the head
+            is the acoustic classifier as it was trained. Thresholds of abstaining are chosen on those who taught it.
     """
 
     folds: int = 4
     test_fold: int = 0
     validation_share: float = 0.15
+    validation_teaches: bool = False
     synthetic: SyntheticSpec = field(default_factory=SyntheticSpec)
 
 

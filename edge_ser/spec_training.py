@@ -15,6 +15,10 @@ TeacherOutput = Literal["logits", "probabilities", "vector", "probe"]
 """What is taken from a teacher, see :class:`TeacherSpec`."""
 
 
+Precision = Literal["float32", "bfloat16"]
+"""In what a training computes, see :class:`RecipeSpec`."""
+
+
 @dataclass(frozen=True)
 class AugmentSpec(Strict):
     """Augmentation of training clips; each entry is a range or a share, 0 switches it off.
@@ -185,6 +189,9 @@ class RecipeSpec(Strict):
         augment: how clips are varied.
         teacher: other nets that teach this one.
         rebalance: who is drawn oftener and heard in other voices, so that groups of people are treated more alike.
+        precision: in what the maps between layers are computed: ``bfloat16`` is mixed precision (Kalamkar et al.,
+            arXiv 1905.12322); weights, running statistics, the classifier and the loss stay float32. Faster by a third
+            on processors that multiply it (AMX, recent GPUs), slower on others. What ships is int8 either way.
     """
 
     epochs: int = 20
@@ -197,6 +204,7 @@ class RecipeSpec(Strict):
     augment: AugmentSpec = field(default_factory=AugmentSpec)
     teacher: TeacherSpec = field(default_factory=TeacherSpec)
     rebalance: RebalanceSpec = field(default_factory=RebalanceSpec)
+    precision: Precision = "float32"
 
 
 @dataclass(frozen=True)

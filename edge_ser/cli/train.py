@@ -202,7 +202,7 @@ def _taught_besides(spec: SystemSpec, emotions: Manifest, sources: list[tuple[st
             message = f"--source {name}: has no clip of {', '.join(classes)}; leave it out"
             raise InputError(message)
         others.append(Corpus(name, home, clips))
-    (fold,) = taught_besides([Fold("train", emotions.corpus, emotions)], target, others)
+    (fold,) = taught_besides([Fold("train", emotions.corpus, emotions)], target, others, spec.corpora)
     return fold.manifest
 
 

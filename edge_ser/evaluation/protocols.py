@@ -122,15 +122,19 @@ def within_corpus(
     )
 
 
-def taught_besides(folds: Sequence[Fold], target: Corpus, sources: Sequence[Corpus]) -> tuple[Fold, ...]:
+def taught_besides(
+    folds: Sequence[Fold], target: Corpus, sources: Sequence[Corpus], rule: CorporaSpec
+) -> tuple[Fold, ...]:
     """Folds of one corpus whose training part also holds other corpora.
 
-    Copies of a corpus have its speakers (``tools/vary_corpus.py``): those of whoever validates or tests stay out.
+    Copies of a corpus have its speakers (``tools/vary_corpus.py``): those of whoever tests stay out, those of whoever
+    validates too, unless these teach all the same.
 
     Args:
         folds: of :func:`within_corpus`.
         target: the corpus that they divide.
         sources: taught besides; empty leaves the folds as they are.
+        rule: says whether who validates teaches.
 
     Raises:
         InputError: the target is among the sources, or one is given twice.
@@ -149,13 +153,17 @@ def taught_besides(folds: Sequence[Fold], target: Corpus, sources: Sequence[Corp
     told = f"{' and '.join(names[1:])} taught besides"
 
     def taught(manifest: Manifest) -> Manifest:
-        unheard = {(clip.corpus, clip.speaker) for clip in (*manifest.validation, *manifest.test)}
+        watched = {(clip.corpus, clip.speaker) for clip in manifest.validation}
+        unheard = watched | {(clip.corpus, clip.speaker) for clip in manifest.test}
+        beside = tuple(clip for clip in more if (clip.corpus, clip.speaker) in watched)
         return replace(
             manifest,
             corpus="+".join(names),
             root=root,
             protocol=f"{manifest.protocol}, {told}",
             train=manifest.train + tuple(clip for clip in more if (clip.corpus, clip.speaker) not in unheard),
+            # A speaker's copies are on the speaker's side.
+            validation=manifest.validation + (beside if rule.validation_teaches else ()),
         )
 
     return tuple(replace(fold, manifest=taught(fold.manifest)) for fold in folds)

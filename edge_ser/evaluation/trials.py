@@ -219,7 +219,7 @@ def _folds(trial: Trial, target: Corpus, sources: Sequence[Corpus]) -> tuple[Fol
     rule = trial.spec.corpora
     if trial.protocol == "cross":
         return across_corpora(sources, target, rule, both_ways=trial.both_ways)
-    return taught_besides(within_corpus(trial.protocol, target, rule, trial.folds), target, sources)
+    return taught_besides(within_corpus(trial.protocol, target, rule, trial.folds), target, sources, rule)
 
 
 def _words(spec: SystemSpec, trial: Trial) -> Manifest:

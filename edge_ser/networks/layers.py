@@ -8,12 +8,16 @@ its own, so that quantisation-aware training can tell what fuses into a convolut
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import layers
 
 from edge_ser.spec import Gates
+from edge_ser.spec_training import Precision
 
 Tensor = Any
 
@@ -21,12 +25,46 @@ _MOMENTUM = 0.9
 """Of BatchNorm's running statistics: a corpus of 1,500 clips has about 50 steps an epoch, too few for Keras' 0.99."""
 
 
+@contextmanager
+def computed_in(precision: Precision) -> Iterator[None]:
+    """Layers made inside compute so, unless they say otherwise; their weights are float32 all the same."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32" if precision == "float32" else f"mixed_{precision}")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+@keras.saving.register_keras_serializable("edge_ser")
+class BatchNorm(layers.BatchNormalization):  # type: ignore[misc]
+    """BatchNormalization over the channels, in training by TensorFlow's one fused operation.
+
+    Keras 3 writes it out as a dozen operations over the whole map, which are a third of a training step of these nets
+    on a CPU. The running variance is the unbiased one, n / (n - 1) of Keras'. When not training it is Keras' own.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"momentum": _MOMENTUM, **options})
+
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor = None) -> Tensor:
+        """(B, H, W, C) → the same shape."""
+        if not (training and self.trainable):
+            return super().call(inputs, training=training, mask=mask)
+        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            inputs, self.gamma, self.beta, epsilon=self.epsilon, is_training=True
+        )
+        for running, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            running.assign(running * self.momentum + now * (1.0 - self.momentum))
+        return outputs
+
+
 def conv(x: Tensor, channels: int, kernel: int | tuple[int, int], name: str, stride: int = 1) -> Tensor:
     """Convolution without bias, then BatchNorm, which the converter folds; (B, H, W, C) → (B, H', W', channels)."""
     x = layers.Conv2D(channels, kernel, strides=stride, padding="same", use_bias=False, name=f"{name}_conv")(
         x
     )
-    return layers.BatchNormalization(momentum=_MOMENTUM, name=f"{name}_bn")(x)
+    return BatchNorm(name=f"{name}_bn")(x)
 
 
 def separable(x: Tensor, channels: int, name: str, stride: int = 1) -> Tensor:
@@ -36,9 +74,7 @@ def separable(x: Tensor, channels: int, name: str, stride: int = 1) -> Tensor:
     one int8 step of a quiet channel is multiplied by the large weights that it gets behind it.
     """
     x = layers.DepthwiseConv2D(3, strides=stride, padding="same", use_bias=False, name=f"{name}_depthwise")(x)
-    x = relu(
-        layers.BatchNormalization(momentum=_MOMENTUM, name=f"{name}_depthwise_bn")(x), f"{name}_depthwise"
-    )
+    x = relu(BatchNorm(name=f"{name}_depthwise_bn")(x), f"{name}_depthwise")
     return conv(x, channels, 1, f"{name}_point")
 
 
@@ -101,4 +137,5 @@ def with_classifier(net: keras.Model, classes: int, dropout: float) -> keras.Mod
     """
     x = layers.Flatten(name="flat_embedding")(net.output)
     x = layers.Dropout(dropout, name="embedding_dropout")(x)
-    return keras.Model(net.input, layers.Dense(classes, name="classifier")(x), name=f"{net.name}_classifier")
+    logits = layers.Dense(classes, dtype="float32", name="classifier")(x)
+    return keras.Model(net.input, logits, name=f"{net.name}_classifier")

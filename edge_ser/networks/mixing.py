@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from keras import layers
 
-from edge_ser.networks.layers import Tensor, conv, gate, relu, squeeze_excite
+from edge_ser.networks.layers import BatchNorm, Tensor, conv, gate, relu, squeeze_excite
 from edge_ser.spec import AcousticSpec, Gates
 
 _SLOTS = 64
@@ -79,13 +79,13 @@ def fixed(x: Tensor, name: str, _gates: Gates) -> Tensor:
     """
     steps = int(x.shape[1])
     x = layers.DepthwiseConv2D((2 * steps - 1, 1), padding="same", use_bias=False, name=f"{name}_steps")(x)
-    return layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x)
+    return BatchNorm(name=f"{name}_bn")(x)
 
 
 def temporal(x: Tensor, name: str, gates: Gates) -> Tensor:
     """Depthwise convolution over neighbouring time steps, then squeeze-and-excite for what is global."""
     x = layers.DepthwiseConv2D((_TEMPORAL_KERNEL, 1), padding="same", use_bias=False, name=f"{name}_steps")(x)
-    x = relu(layers.BatchNormalization(momentum=0.9, name=f"{name}_bn")(x), name)
+    x = relu(BatchNorm(name=f"{name}_bn")(x), name)
     return squeeze_excite(x, f"{name}_se", gates)
 
 

@@ -81,6 +81,19 @@ def fit_with_controls(
         return ControlledFit(fit(held_out.keywords), tuple(fit(held_out.keywords[order]) for order in orders))
 
 
+def unfitted(acoustic: FloatHead, keywords: int) -> ControlledFit:
+    """The acoustic classifier as a fusion head that leaves the keywords out: where nobody is left to fit one on.
+
+    Args:
+        acoustic: the classifier of the acoustic net that ships.
+        keywords: values of a keyword embedding.
+    """
+    unread = np.zeros((len(acoustic.bias), keywords))
+    head = FloatHead(weights=np.hstack([acoustic.weights, unread]), bias=acoustic.bias)
+    fit = FusionFit(head=head, temperature=1.0, penalty=None, held_out_loss={})
+    return ControlledFit(fit, (fit,) * CONTROLS)
+
+
 def cross_fit(
     clips: Sequence[Clip],
     folds: int,

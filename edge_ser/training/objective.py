@@ -48,20 +48,20 @@ def training_model(
     beside = []
     dropped = model.get_layer("embedding_dropout").output
     if loss.ccc > 0:
-        beside.append(layers.Dense(len(DIMENSIONS), name=VAD_HEAD)(dropped))
+        beside.append(layers.Dense(len(DIMENSIONS), dtype="float32", name=VAD_HEAD)(dropped))
     if loss.octant > 0:
-        beside.append(layers.Dense(OCTANTS, name="octant_head")(dropped))
+        beside.append(layers.Dense(OCTANTS, dtype="float32", name="octant_head")(dropped))
     if _needs_embedding(loss):
         embedding = model.get_layer("flat_embedding").output
-        beside.append(ClassCentres(classes, name=_CENTRES)(embedding))
-        beside.append(layers.UnitNormalization(name="directions")(embedding))
+        beside.append(ClassCentres(classes, dtype="float32", name=_CENTRES)(embedding))
+        beside.append(layers.UnitNormalization(dtype="float32", name="directions")(embedding))
     if lesson is not None and lesson.guessed:
         # From the embedding alone: what is guessed from anything else, fusion and a linear probe never get to see.
         embedding = model.get_layer("flat_embedding").output
-        beside.append(layers.Dense(lesson.guessed, name="teacher_vector")(embedding))
+        beside.append(layers.Dense(lesson.guessed, dtype="float32", name="teacher_vector")(embedding))
     if not beside:
         return model
-    together = layers.Concatenate(name="objective")([model.output, *beside])
+    together = layers.Concatenate(dtype="float32", name="objective")([model.output, *beside])
     return keras.Model(model.input, together, name=f"{net.name}_objective")
 
 

@@ -18,6 +18,7 @@ from edge_ser.corpora.splits import PARTS
 from edge_ser.frontend.net_input import acoustic_input
 from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.networks.keyword import build_keyword
+from edge_ser.networks.layers import computed_in
 from edge_ser.provenance import code_digest
 from edge_ser.quantization.aware import train_aware
 from edge_ser.spec import SystemSpec
@@ -26,7 +27,14 @@ from edge_ser.teacher_files import find_teachers
 from edge_ser.training import stages
 from edge_ser.training.affect import affect_targets
 from edge_ser.training.alignment import aligned_head
-from edge_ser.training.crossfit import CONTROLS, HeldOut, check_not_heard, cross_fit, fit_with_controls
+from edge_ser.training.crossfit import (
+    CONTROLS,
+    HeldOut,
+    check_not_heard,
+    cross_fit,
+    fit_with_controls,
+    unfitted,
+)
 from edge_ser.training.examples import (
     UNLABELLED,
     Epochs,
@@ -104,14 +112,20 @@ def train_system(
     require_taught_speech(spec, len(speech))
     # Before anything that takes long: most that can be wrong with a teacher shows here.
     teachers = find_teachers(spec, emotions)
-    teaching = hear_teachers(spec, teachers, emotions.train, speech, folder, progress)
+    taught = _taught(spec, emotions)
+    teaching = hear_teachers(spec, teachers, taught, speech, folder, progress)
     _train_keyword(spec, words, folder, progress)
     with progress("validation segments", len(emotions.validation)) as advance:
         validation = cut_segments(spec, emotions.validation, advance)
-    _train_acoustic(spec, emotions.train, speech, validation, folder, progress, start, teaching)
-    _refit(spec, emotions.train, folder, progress)
+    _train_acoustic(spec, taught, speech, validation, folder, progress, start, teaching)
+    _refit(spec, taught, folder, progress)
     _fit_fusion(spec, emotions, validation, folder, progress, start)
     return load_system(spec, folder)
+
+
+def _taught(spec: SystemSpec, emotions: Manifest) -> Sequence[Clip]:
+    """The clips that teach the acoustic net."""
+    return (*emotions.train, *emotions.validation) if spec.corpora.validation_teaches else emotions.train
 
 
 def _train_keyword(spec: SystemSpec, words: Manifest, folder: Path, progress: Progress) -> None:
@@ -133,7 +147,7 @@ def _train_keyword(spec: SystemSpec, words: Manifest, folder: Path, progress: Pr
     if not stages.is_done(stage, key):
         validation, test = _centred(examples["validation"], frames), _centred(examples["test"], frames)
         keras.utils.set_random_seed(seed)
-        with progress("keyword net", recipe.epochs) as advance:
+        with progress("keyword net", recipe.epochs) as advance, computed_in(recipe.precision):
             model = train_net(
                 build_keyword(spec), epochs, validation, recipe, _KEYWORD_DROPOUT, seed, stage, advance
             )
@@ -234,26 +248,27 @@ def _train_acoustic(
         watched = Validation(heard, validation.segment_labels)
         keras.utils.set_random_seed(seed)
         begin = start.beginning_of(spec.acoustic.classes) if start is not None else None
-        if teaching.lessons is not None and teaching.lessons.head is not None:
-            first = replace(epochs, lesson=teaching.lessons.net)
-            vector_stage, vector_key = folder / "acoustic-vector", stages.digest([key, "vector"])
-            with progress("acoustic net, teacher's vector", recipe.epochs) as advance:
-                net = learn_vector(spec, first, watched, vector_key, vector_stage, advance, begin)
-            recipe, begin = replace(recipe, epochs=recipe.teacher.head_epochs), None
-        else:
-            net = build_acoustic(spec)
-        with progress("acoustic net", recipe.epochs) as advance:
-            train_net(
-                net,
-                replace(epochs, lesson=teaching.last),
-                watched,
-                recipe,
-                spec.acoustic.dropout,
-                seed,
-                stage,
-                advance,
-                begin=begin,
-            )
+        with computed_in(recipe.precision):
+            if teaching.lessons is not None and teaching.lessons.head is not None:
+                first = replace(epochs, lesson=teaching.lessons.net)
+                vector_stage, vector_key = folder / "acoustic-vector", stages.digest([key, "vector"])
+                with progress("acoustic net, teacher's vector", recipe.epochs) as advance:
+                    net = learn_vector(spec, first, watched, vector_key, vector_stage, advance, begin)
+                recipe, begin = replace(recipe, epochs=recipe.teacher.head_epochs), None
+            else:
+                net = build_acoustic(spec)
+            with progress("acoustic net", recipe.epochs) as advance:
+                train_net(
+                    net,
+                    replace(epochs, lesson=teaching.last),
+                    watched,
+                    recipe,
+                    spec.acoustic.dropout,
+                    seed,
+                    stage,
+                    advance,
+                    begin=begin,
+                )
         stages.mark_done(stage, {"epochs": recipe.epochs})
     _train_aware(spec, "acoustic", replace(epochs, lesson=teaching.of_classes), key, folder, progress)
 
@@ -318,15 +333,21 @@ def _fit_fusion(
     alone = alone_head(spec, acoustic, folder)
     unfused = FloatSystem(spec, keyword, acoustic, classifier_head(keyword), alone, alone)
     acoustic_embeddings, keyword_embeddings = unfused.embeddings(validation.features)
-    held_out = HeldOut(
-        alone.logits(acoustic_embeddings),
-        keyword_embeddings,
-        validation.segment_labels,
-        tuple(validation.segment_speakers),
-    )
+    held_out: HeldOut | None = None
     if spec.fusion.cross_fit:
         held_out = _cross_fitted(spec, emotions, keyword, folder, progress, start)
-    fitted = fit_with_controls(alone, held_out, spec.fusion.penalties, spec.training.seed)
+    elif not spec.corpora.validation_teaches:
+        held_out = HeldOut(
+            alone.logits(acoustic_embeddings),
+            keyword_embeddings,
+            validation.segment_labels,
+            tuple(validation.segment_speakers),
+        )
+    fitted = (
+        unfitted(alone, keyword_embeddings.shape[1])
+        if held_out is None
+        else fit_with_controls(alone, held_out, spec.fusion.penalties, spec.training.seed)
+    )
     fit = fitted.fit
     stage = folder / "fusion"
     fit.head.save(stage / HEAD)
@@ -340,7 +361,7 @@ def _fit_fusion(
             "temperature": fit.temperature,
             "penalty": fit.penalty,
             "cross_fit": spec.fusion.cross_fit,
-            "held_out_speakers": len(set(held_out.speakers)),
+            "held_out_speakers": len(set(held_out.speakers)) if held_out is not None else 0,
             "control_penalties": [control.penalty for control in fitted.controls],
             "held_out_loss": fit.held_out_loss,
             "abstain": coverage_thresholds(clips),

@@ -218,14 +218,14 @@ def test_words_of_nobody_in_particular_are_left_out() -> None:
 def test_other_corpora_teach_every_fold_and_test_none() -> None:
     target, other = _corpus("crema-d", 6), _corpus("emo-db", 3)
     plain = within_corpus("folds", target, RULE, None)
-    taught = taught_besides(plain, target, [other])
+    taught = taught_besides(plain, target, [other], RULE)
     for before, after in zip(plain, taught, strict=True):
         assert after.manifest.train == before.manifest.train + other.clips
         assert after.manifest.validation == before.manifest.validation
         assert after.manifest.test == before.manifest.test
         assert after.table == before.table == "crema-d"
         assert "emo-db taught besides" in after.manifest.protocol
-    assert taught_besides(plain, target, []) == plain
+    assert taught_besides(plain, target, [], RULE) == plain
 
 
 def test_copies_of_who_validates_or_tests_stay_out() -> None:
@@ -235,7 +235,7 @@ def test_copies_of_who_validates_or_tests_stay_out() -> None:
         Path("/data/varied"),
         tuple(replace(clip, path=Path("/data/varied") / clip.path.name) for clip in target.clips),
     )
-    for fold in taught_besides(within_corpus("folds", target, RULE, None), target, [copies]):
+    for fold in taught_besides(within_corpus("folds", target, RULE, None), target, [copies], RULE):
         unheard = {*fold.manifest.speakers("validation"), *fold.manifest.speakers("test")}
         assert unheard
         assert not unheard & set(fold.manifest.speakers("train"))
@@ -243,10 +243,29 @@ def test_copies_of_who_validates_or_tests_stay_out() -> None:
         assert {clip.speaker for clip in taught} == {clip.speaker for clip in target.clips} - unheard
 
 
+def test_copies_of_who_validates_and_teaches_are_on_their_side() -> None:
+    target = _corpus("crema-d", 6)
+    copies = Corpus(
+        "folder",
+        Path("/data/varied"),
+        tuple(replace(clip, path=Path("/data/varied") / clip.path.name) for clip in target.clips),
+    )
+    rule = replace(RULE, validation_teaches=True)
+    for fold in taught_besides(within_corpus("folds", target, rule, None), target, [copies], rule):
+        manifest = fold.manifest
+        taught = {
+            clip.speaker
+            for clip in (*manifest.train, *manifest.validation)
+            if clip.path.parent == copies.root
+        }
+        assert taught == {clip.speaker for clip in target.clips} - set(manifest.speakers("test"))
+        assert not set(manifest.speakers("train")) & set(manifest.speakers("validation"))
+
+
 def test_the_tested_corpus_cannot_teach_besides() -> None:
     target = _corpus("crema-d", 6)
     with pytest.raises(InputError, match="given twice"):
-        taught_besides(within_corpus("folds", target, RULE, None), target, [target])
+        taught_besides(within_corpus("folds", target, RULE, None), target, [target], RULE)
 
 
 def test_speech_is_heard_of_nobody_who_validates_or_tests() -> None:

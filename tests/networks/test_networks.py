@@ -16,7 +16,7 @@ from edge_ser.edgetpu.rules import check_model
 from edge_ser.errors import CheckError
 from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.networks.keyword import build_keyword
-from edge_ser.networks.layers import with_classifier
+from edge_ser.networks.layers import BatchNorm, computed_in, with_classifier
 from edge_ser.networks.mixing import mix
 from edge_ser.quantization.convert import convert_net
 from edge_ser.quantization.layer_error import layer_errors
@@ -196,3 +196,39 @@ def base_acoustic(tmp_path: Path) -> bytes:
 def test_mixing_none_has_no_gates() -> None:
     spec = replace(TINY, acoustic=replace(TINY.acoustic, mixing="none"))
     assert build_acoustic(spec).count_params() < build_acoustic(TINY).count_params()
+
+
+def test_batch_norm_is_keras_own_in_training_and_out_of_it() -> None:
+    ours, theirs = BatchNorm(), keras.layers.BatchNormalization(momentum=0.9)
+    inputs = np.random.default_rng(1).normal(3.0, 2.0, (4, 5, 6, 8)).astype(np.float32)
+    for layer in (ours, theirs):
+        layer.build(inputs.shape)
+    assert np.allclose(ours(inputs, training=True), theirs(inputs, training=True), atol=1e-4)
+    (mean, variance), (their_mean, their_variance) = (
+        (layer.moving_mean.numpy(), layer.moving_variance.numpy()) for layer in (ours, theirs)
+    )
+    assert np.allclose(mean, their_mean, atol=1e-5)
+    count = inputs[..., 0].size
+    assert np.allclose(variance - 0.9, (their_variance - 0.9) * count / (count - 1), rtol=1e-3)
+    theirs.moving_variance.assign(variance)
+    assert np.allclose(ours(inputs, training=False), theirs(inputs, training=False), atol=1e-5)
+    ours.trainable = False
+    before = ours.moving_mean.numpy()
+    ours(inputs, training=True)
+    assert np.array_equal(ours.moving_mean.numpy(), before)
+
+
+@pytest.mark.parametrize("mixing", ["temporal", "gated"])
+def test_mixed_precision_keeps_weights_and_logits_in_float32(mixing: Mixing) -> None:
+    spec = replace(TINY, acoustic=replace(TINY.acoustic, mixing=mixing))
+    with computed_in("bfloat16"):
+        model = with_classifier(build_acoustic(spec), 4, 0.1)
+    inputs = np.random.default_rng(1).random((8, spec.segment_frames, 40, 1)).astype(np.float32)
+    assert model.get_layer("stem0_conv").compute_dtype == "bfloat16"
+    assert {weight.dtype for weight in model.weights} == {"float32"}
+    assert model(inputs, training=True).dtype == "float32"
+    plain = with_classifier(build_acoustic(spec), 4, 0.1)
+    assert plain.get_layer("stem0_conv").compute_dtype == "float32"
+    plain.set_weights(model.get_weights())
+    exact, mixed = plain.predict(inputs, verbose=0), model.predict(inputs, verbose=0)
+    assert 0 < np.abs(exact - mixed).max() < 0.05 * np.abs(exact).max() + 0.02

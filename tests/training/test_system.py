@@ -122,6 +122,27 @@ def test_a_quantisation_aware_system_trains_resumes_and_ships(
     assert (tmp_path / "acoustic-examples" / "train.npz").stat().st_mtime_ns == made
 
 
+def test_who_validates_may_teach_and_then_no_words_are_weighed(
+    manifests: tuple[Manifest, Manifest], tmp_path: Path
+) -> None:
+    spec = replace(
+        SPEC,
+        quantization=replace(SPEC.quantization, aware=False),
+        corpora=replace(SPEC.corpora, validation_teaches=True),
+    )
+    assert _train(spec, manifests, tmp_path) == ["keyword net", "acoustic net"]
+    emotions = manifests[0]
+    heard = {one.speaker for one in load_examples(tmp_path / "acoustic-examples" / "train.npz")}
+    assert heard == {*emotions.speakers("train"), *emotions.speakers("validation")}
+    told = result(tmp_path / "fusion")
+    assert (told["held_out_speakers"], told["penalty"], told["temperature"]) == (0, None, 1.0)
+    system = load_system(spec, tmp_path)
+    acoustic = spec.acoustic.embedding
+    assert np.array_equal(system.fusion.weights[:, :acoustic], system.alone.weights)
+    assert not system.fusion.weights[:, acoustic:].any()
+    assert len(system.controls) == CONTROLS
+
+
 def test_cross_fitting_trains_a_net_per_fold_resumes_and_leaves_controls(
     manifests: tuple[Manifest, Manifest], tmp_path: Path
 ) -> None:
