@@ -355,7 +355,7 @@ class CorporaSpec(Strict):
         validation_share: share of the remaining speakers kept for validation.
         validation_teaches: whether these teach the acoustic net all the same, for a corpus of so few speakers that each
             one is felt. Nobody is left then to weigh the words by: unless ``fusion.cross_fit`` finds somebody, the head
-            is the acoustic classifier as it was trained. Thresholds of abstaining are chosen on those who taught it.
+            is the acoustic classifier as it was trained, and nobody chooses thresholds of abstaining.
     """
 
     folds: int = 4

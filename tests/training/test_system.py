@@ -136,6 +136,7 @@ def test_who_validates_may_teach_and_then_no_words_are_weighed(
     assert heard == {*emotions.speakers("train"), *emotions.speakers("validation")}
     told = result(tmp_path / "fusion")
     assert (told["held_out_speakers"], told["penalty"], told["temperature"]) == (0, None, 1.0)
+    assert told["abstain"] == {}
     system = load_system(spec, tmp_path)
     acoustic = spec.acoustic.embedding
     assert np.array_equal(system.fusion.weights[:, :acoustic], system.alone.weights)
