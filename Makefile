@@ -170,11 +170,9 @@ docs-rules: $(DEV_READY)
 	$(VENV)/bin/python tools/rules_manual.py
 
 # The bundle that ships, every step of it, from CREMA-D and what two encoders on the package index say of it:
-#   make base CREMA_D=path SPEECH_COMMANDS=path [EVALUATE='emo-db=EMO-DB urdu=URDU'] [SHIP='-o another.edgeser']
-# Speech Commands is heard for its speakers alone; without it the start hears CREMA-D's.
+#   make base CREMA_D=path [EVALUATE='emo-db=EMO-DB urdu=URDU'] [SHIP='-o another.edgeser']
 # ENCODER and SPEAKER_ENCODER name other copies of the encoders' files; ENCODERS_VENV an environment to hear them in.
 CREMA_D ?=
-SPEECH_COMMANDS ?=
 EVALUATE ?=
 SHIP ?=
 ENCODER_FILES := $(BUILD)/encoders
@@ -183,9 +181,7 @@ ENCODER ?= $(ENCODER_FILES)/moonshine_voice/assets/tiny-en/encoder_model.ort
 SPEAKER_ENCODER ?= $(ENCODER_FILES)/resemblyzer/pretrained.pt
 VARIED := $(BUILD)/varied-crema-d
 SPEECH := $(BUILD)/speech-crema-d
-VARIED_WORDS := $(BUILD)/varied-speech-commands
 WITH_COPIES := --source folder=$(VARIED)
-WITH_SPEECH = $(if $(SPEECH_COMMANDS),--speech 'speech-commands=$(SPEECH_COMMANDS)' --speech folder=$(VARIED_WORDS))
 
 # Through the system "shipped", whose own recipe makes the synthetic words.
 base: | $(TRAIN_READY)
@@ -198,20 +194,16 @@ base-bundle: $(SYNTHETIC)/corpus.json $(SPEECH).edgeser
 	  $(patsubst %,--train-option=%,$(WITH_COPIES) --start $(SPEECH).edgeser) $(SHIP)
 
 $(SPEECH).edgeser: models/speech-shipped.toml $(BUILD)/.heard-crema-d $(SYNTHETIC)/corpus.json models/speech.toml $(TRAIN_CODE) $(QUANTIZE_CODE)
-	$(EDGE_SER) train $< --corpus crema-d --root '$(CREMA_D)' $(WITH_COPIES) $(WITH_SPEECH) --words-root '$(SYNTHETIC)' -o $(SPEECH)
+	$(EDGE_SER) train $< --corpus crema-d --root '$(CREMA_D)' $(WITH_COPIES) --words-root '$(SYNTHETIC)' -o $(SPEECH)
 	$(EDGE_SER) quantize $(SPEECH) -o $@
 
 $(VARIED)/clips.csv: tools/vary_corpus.py | $(TRAIN_READY)
 	rm -rf $(VARIED)
 	$(VENV)/bin/python tools/vary_corpus.py 'crema-d=$(CREMA_D)' -o $(VARIED)
 
-$(VARIED_WORDS)/clips.csv: tools/vary_corpus.py | $(TRAIN_READY)
-	rm -rf $(VARIED_WORDS)
-	$(VENV)/bin/python tools/vary_corpus.py 'speech-commands=$(SPEECH_COMMANDS)' -o $(VARIED_WORDS)
-
 # A mark beside the vectors: they are kept while they grow, so that hearing goes on where it stopped.
-$(BUILD)/.heard-crema-d: tools/speech_vectors.py $(VARIED)/clips.csv $(if $(SPEECH_COMMANDS),$(VARIED_WORDS)/clips.csv) | $(ENCODERS_VENV)/.ready $(ENCODER) $(SPEAKER_ENCODER)
-	$(ENCODERS_VENV)/bin/python tools/speech_vectors.py '$(CREMA_D)' $(VARIED) $(if $(SPEECH_COMMANDS),'$(SPEECH_COMMANDS)' $(VARIED_WORDS)) --encoder '$(ENCODER)' \
+$(BUILD)/.heard-crema-d: tools/speech_vectors.py $(VARIED)/clips.csv | $(ENCODERS_VENV)/.ready $(ENCODER) $(SPEAKER_ENCODER)
+	$(ENCODERS_VENV)/bin/python tools/speech_vectors.py '$(CREMA_D)' $(VARIED) --encoder '$(ENCODER)' \
 	  --speaker-encoder '$(SPEAKER_ENCODER)' -o $(BUILD)/speech-vectors.npz
 	touch $@
 

@@ -76,8 +76,8 @@ def require_taught_speech(spec: SystemSpec, clips: int) -> None:
         (
             "training.acoustic.teacher.output",
             recipe.teacher.output,
-            recipe.teacher.output == "vector",
-            "'vector'",
+            recipe.teacher.output in ("vector", "probe"),
+            "'vector' or 'probe'",
         ),
         (
             "training.acoustic.teacher.head_epochs",
@@ -97,7 +97,7 @@ def require_taught_speech(spec: SystemSpec, clips: int) -> None:
         if not right:
             message = (
                 f"{clips} clips of speech without emotions: {key} is {value!r}; expected {expected}: nothing but a "
-                "teacher's vector is learned from such clips (models/speech.toml)"
+                "teacher's vectors, and a probe on them, say anything of such clips (models/speech.toml)"
             )
             raise InputError(message)
 

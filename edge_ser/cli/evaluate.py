@@ -39,6 +39,12 @@ def evaluate(
         list[str] | None,
         typer.Option(metavar="NAME=DIR", help="SPEC: learn from this corpus (too); repeatable."),
     ] = None,
+    speech: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=DIR", help="SPEC: learn what the teachers say of this speech; repeatable."
+        ),
+    ] = None,
     both_ways: Annotated[bool, typer.Option("--both-ways", help="cross: the other direction too.")] = False,
     classes: Annotated[str, typer.Option(help="SPEC: emotions; all that the corpora share if empty.")] = "",
     words_corpus: Annotated[
@@ -124,6 +130,7 @@ def evaluate(
         _refuse(
             {
                 "--both-ways": both_ways,
+                "--speech": speech,
                 "--classes": classes,
                 "--words-root": words_root,
                 "--scheduler": scheduler,
@@ -222,6 +229,7 @@ def evaluate(
             keep=keep,
             command=command,
             start=start,
+            speech=tuple(_source(text, "--speech") for text in speech or ()),
         )
         record = _trial_report(asked)
         emit(record, as_json, lambda: render_trial(record))
@@ -233,6 +241,7 @@ def evaluate(
             "--folds": folds,
             "--seeds": seeds,
             "--source": source,
+            "--speech": speech,
             "--both-ways": both_ways,
             "--classes": classes,
             "--words-root": words_root,

@@ -44,7 +44,7 @@ def train(
         list[str] | None,
         typer.Option(
             metavar="NAME=DIR",
-            help="Speech of any corpus, emotions or not: the teachers' vectors of it are learned; repeatable.",
+            help="Speech of any corpus, emotions or not: what the teachers say of it is learned; repeatable.",
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the spec's seed.")] = None,
@@ -208,15 +208,9 @@ def _taught_besides(spec: SystemSpec, emotions: Manifest, sources: list[tuple[st
 
 def _heard(emotions: Manifest, places: list[tuple[str, Path]]) -> Manifest | None:
     """The clips of known speakers that are heard without their emotions; ``None`` where none are asked for."""
-    from edge_ser.corpora.registry import is_nameless, read_clips
-    from edge_ser.evaluation.protocols import Corpus, speech_beside
+    from edge_ser.evaluation.protocols import known_speakers, speech_beside
 
-    corpora = []
-    for name, root in places:
-        home = root.resolve()
-        clips = tuple(clip for clip in read_clips(name, home) if clip.speaker and not is_nameless(clip))
-        corpora.append(Corpus(name, home, clips))
-    return speech_beside(emotions, corpora) if corpora else None
+    return speech_beside(emotions, [known_speakers(*place) for place in places]) if places else None
 
 
 def _merged(spec: SystemSpec, emotions: Manifest, places: list[tuple[str, Path]], output: Path) -> Manifest:

@@ -17,7 +17,7 @@ from typing import Any
 
 from edge_ser.bundle import Bundle, write_bundle
 from edge_ser.bundle_float import float_members
-from edge_ser.corpora.manifest import Manifest, read_manifest, write_manifest
+from edge_ser.corpora.manifest import SPEECH, Manifest, read_manifest, write_manifest
 from edge_ser.errors import CheckError, InputError, MissingError
 from edge_ser.files import json_bytes, read_json, write_json
 from edge_ser.provenance import commit, told_corpora, versions
@@ -37,6 +37,7 @@ def train_fold(
     folder: Path,
     threads: int | None,
     start: Path | None = None,
+    speech: Manifest | None = None,
 ) -> Path:
     """Train and quantise a system in a child process; what is done already is used again.
 
@@ -47,6 +48,7 @@ def train_fold(
         folder: takes every stage's files, a log and the bundle.
         threads: of TensorFlow; ``None`` for as many as there are cores.
         start: a bundle whose acoustic net the training starts from.
+        speech: what is heard without emotions besides.
 
     Returns:
         The bundle.
@@ -57,6 +59,9 @@ def train_fold(
     folder.mkdir(parents=True, exist_ok=True)
     write_manifest(emotions, folder / "emotions.json")
     write_manifest(words, folder / "words.json")
+    (folder / SPEECH).unlink(missing_ok=True)
+    if speech is not None:
+        write_manifest(speech, folder / SPEECH)
     request = folder / "request.json"
     write_json(request, {"spec": spec.to_dict(), "start": str(start) if start else None})
     launch("edge_ser.evaluation.child", request, threads)
@@ -114,7 +119,9 @@ def _work(request: Path) -> None:
     spec = spec_from_dict(asked["spec"], source=str(request))
     emotions, words = read_manifest(folder / "emotions.json"), read_manifest(folder / "words.json")
     start = read_start(Path(asked["start"]), spec) if asked["start"] else None
-    system = train_system(spec, emotions, words, folder, told, start)
+    speech = read_manifest(folder / SPEECH) if (folder / SPEECH).exists() else None
+    beside = speech.train if speech is not None else ()
+    system = train_system(spec, emotions, words, folder, told, start, beside)
     with told("int8 conversion", 2) as advance:
         made = quantize_system(system, folder, output_quantization, advance)
     members = {
@@ -133,6 +140,7 @@ def _work(request: Path) -> None:
             "emotions": told_corpora(emotions),
             "words": told_corpora(words),
             "start": list(start.corpora) if start is not None else [],
+            "speech": told_corpora(speech) if speech is not None else [],
             "teachers": taught_corpora(told_teachers(spec, folder)),
         },
         "teachers": [*told_teachers(spec, folder), *(start.teachers if start is not None else ())],

@@ -32,7 +32,9 @@ def run_task(task: Task) -> tuple[str, float]:
     started = time.monotonic()
     try:
         _lend_words(task)
-        made = train_fold(task.spec, task.fold.manifest, task.words, task.work, task.threads, task.start)
+        made = train_fold(
+            task.spec, task.fold.manifest, task.words, task.work, task.threads, task.start, task.fold.speech
+        )
         bundle = read_bundle(made)
         _keep_words(task)
         test = task.fold.manifest.test
@@ -45,7 +47,8 @@ def run_task(task: Task) -> tuple[str, float]:
     seconds = time.monotonic() - started
     classes = task.spec.acoustic.classes
     learned = (*task.fold.manifest.train, *task.fold.manifest.validation)
-    heard = [clip for clip in (*task.words.train, *task.words.validation) if clip.speaker]
+    speech = task.fold.speech.train if task.fold.speech is not None else ()
+    heard = [clip for clip in (*task.words.train, *task.words.validation, *speech) if clip.speaker]
     taught = [classes.index(str(clip.emotion)) for clip in task.fold.manifest.train]
     decided = Decided(
         classes=classes,

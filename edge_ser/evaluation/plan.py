@@ -151,7 +151,8 @@ def tasks_of(plan: Plan, jobs: int, functionals: Path) -> list[Task]:
         for fold in plan.folds:
             words = words_for(fold, plan.words)
             teachers = taught[fold.name]
-            made_of = [told(fold.manifest), told(words), teachers, begun, code]
+            beside = [told(fold.speech)] if fold.speech is not None else []
+            made_of = [told(fold.manifest), told(words), teachers, begun, code, *beside]
             about = [spec.to_dict(), list(plan.backends), *made_of]
             key = sha256_hex(json.dumps(about, sort_keys=True).encode())
             share = not shares_speakers(fold, plan.words)

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from edge_ser.corpora.clip import Clip
 from edge_ser.corpora.manifest import Manifest
-from edge_ser.corpora.registry import is_nameless
+from edge_ser.corpora.registry import is_nameless, read_clips
 from edge_ser.corpora.splits import (
     PARTS,
     Part,
@@ -67,11 +67,13 @@ class Fold:
         name: of its file, e.g. ``"fold-00"``.
         table: folds of one table are pooled.
         manifest: who trains, validates and tests; making one fails where two parts share a speaker.
+        speech: what is heard without emotions besides, of :func:`speech_beside`; ``None`` for nothing.
     """
 
     name: str
     table: str
     manifest: Manifest
+    speech: Manifest | None = None
 
 
 def only_classes(corpus: Corpus, classes: Sequence[str]) -> Corpus:
@@ -167,6 +169,13 @@ def taught_besides(
         )
 
     return tuple(replace(fold, manifest=taught(fold.manifest)) for fold in folds)
+
+
+def known_speakers(name: str, root: Path) -> Corpus:
+    """A corpus' clips of which it is known who speaks, emotions or not."""
+    home = root.resolve()
+    clips = tuple(clip for clip in read_clips(name, home) if clip.speaker and not is_nameless(clip))
+    return Corpus(name, home, clips)
 
 
 def speech_beside(emotions: Manifest, speech: Sequence[Corpus]) -> Manifest:

@@ -26,8 +26,10 @@ from edge_ser.evaluation.protocols import (
     Fold,
     Protocol,
     across_corpora,
+    known_speakers,
     only_classes,
     shared_classes,
+    speech_beside,
     taught_besides,
     within_corpus,
 )
@@ -35,6 +37,7 @@ from edge_ser.evaluation.runs import facts, run
 from edge_ser.evaluation.summary import headline, over_seeds
 from edge_ser.files import write_json
 from edge_ser.spec import SystemSpec
+from edge_ser.spec_training_rules import require_taught_speech
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """``progress(description, total)`` is a context that yields ``advance(steps)``."""
@@ -68,6 +71,7 @@ class Trial:
         command: the command line that asks, for the report.
         more_words: further corpora of words, other speech or noise for the keyword net.
         start: a bundle whose acoustic net every training starts from; ``None`` starts from random weights.
+        speech: corpora that are heard without their emotions: what the teachers say of them is learned.
     """
 
     spec: SystemSpec
@@ -88,6 +92,7 @@ class Trial:
     command: str = ""
     more_words: tuple[Place, ...] = ()
     start: Path | None = None
+    speech: tuple[Place, ...] = ()
 
 
 def make_plan(trial: Trial) -> Plan:
@@ -114,7 +119,7 @@ def make_plan(trial: Trial) -> Plan:
     spec = replace(trial.spec, acoustic=replace(trial.spec.acoustic, classes=classes))
     return Plan(
         spec=spec,
-        folds=_folds(trial, corpora[0], corpora[1:]),
+        folds=_with_speech(trial, _folds(trial, corpora[0], corpora[1:])),
         words=_words(spec, trial),
         seeds=trial.seeds,
         backends=trial.backends,
@@ -150,6 +155,7 @@ def report(trial: Trial, progress: Progress, tell: Callable[[str], None]) -> dic
         "spec": plan.spec.to_dict(),
         "corpus": trial.target[0],
         "sources": [name for name, _ in trial.sources],
+        "speech": [name for name, _ in trial.speech],
         "synthetic": any(map(is_synthetic, names)),
         "words": {"corpus": plan.words.corpus, "synthetic": plan.words.corpus.startswith("synthetic")},
         "protocol": trial.protocol,
@@ -220,6 +226,18 @@ def _folds(trial: Trial, target: Corpus, sources: Sequence[Corpus]) -> tuple[Fol
     if trial.protocol == "cross":
         return across_corpora(sources, target, rule, both_ways=trial.both_ways)
     return taught_besides(within_corpus(trial.protocol, target, rule, trial.folds), target, sources, rule)
+
+
+def _with_speech(trial: Trial, folds: Sequence[Fold]) -> tuple[Fold, ...]:
+    if not trial.speech:
+        return tuple(folds)
+    if trial.level_dbfs is not None:
+        message = "--speech and --level: speech keeps its level; leave one of them out"
+        raise InputError(message)
+    corpora = [known_speakers(name, root) for name, root in trial.speech]
+    made = tuple(replace(fold, speech=speech_beside(fold.manifest, corpora)) for fold in folds)
+    require_taught_speech(trial.spec, sum(len(one.clips) for one in corpora))
+    return made
 
 
 def _words(spec: SystemSpec, trial: Trial) -> Manifest:

@@ -109,7 +109,8 @@ def make_lessons(
         outputs: float32 (clips, K) of each teacher, training clips only.
         columns: per teacher, which of its outputs stand for the student's classes, in the student's order; unused
             where the outputs are vectors.
-        labels: int (clips,), class of each clip.
+        labels: int (clips,), class of each clip; below 0 of speech whose emotions nobody knows: what the probe says of
+            it is fitted on all others.
         speakers: who speaks in each clip.
         classes: of the student.
         progress: shows how far the probe is: of ten thousand clips it takes minutes.
@@ -215,13 +216,17 @@ def probe_logits(
 ) -> NDArray[np.float64]:
     """Log probabilities by a linear classifier on vectors; for every clip it was fitted on other speakers.
 
+    Clips without a label are nobody's to be fitted on: of them says what the classifier fitted on all that have one.
+    So a teacher of a few hundred labelled clips teaches by any speech there is (a transfer set: Hinton et al.,
+    arXiv 1503.02531, section 1).
+
     Fitted on the same clips it would know their labels by heart and teach nothing but them. Every class counts alike,
     as it does in the student's loss: a class of few clips, or one whose clips are mostly of the speakers that are left
     out, would otherwise be taught away.
 
     Args:
         vectors: float32 (clips, K), each of length 1.
-        labels: int (clips,), below ``classes``.
+        labels: int (clips,), below ``classes``; below 0 of clips without one.
         speakers: who speaks in each clip.
         classes: how many there are.
         progress: shows how many of the fits, one per fold and penalty, are done.
@@ -232,22 +237,29 @@ def probe_logits(
     Raises:
         InputError: fewer than two speakers.
     """
-    folds = min(_PROBE_FOLDS, len(set(speakers)))
+    known = np.flatnonzero(labels >= 0)
+    who = np.asarray(speakers)[known]
+    folds = min(_PROBE_FOLDS, len(set(who.tolist())))
     if folds < 2:
         message = f"a probe on a teacher's vectors needs at least 2 training speakers; there is {folds}"
         raise InputError(message)
-    split = list(GroupKFold(folds).split(vectors, labels, speakers))
+    split = [(known[learned], known[held]) for learned, held in GroupKFold(folds).split(known, groups=who)]
     tried = []
     with progress("probe on the teachers' vectors", folds * len(_PROBE_STRENGTHS)) as advance:
         for strength in _PROBE_STRENGTHS:
-            held_out = np.empty((len(labels), classes))
+            held_out = np.zeros((len(labels), classes))
             for learned, held in split:
                 held_out[held] = _said_of(vectors, labels, learned, held, classes, strength)
                 advance(1)
             tried.append(log_softmax(np.maximum(held_out, np.log(_SMALLEST)), axis=1))
-    weights = compute_sample_weight("balanced", labels)
-    losses = [-float(weights @ logits[np.arange(len(labels)), labels]) for logits in tried]
-    best: NDArray[np.float64] = tried[int(np.argmin(losses))]
+    weights = compute_sample_weight("balanced", labels[known])
+    losses = [-float(weights @ logits[known, labels[known]]) for logits in tried]
+    at = int(np.argmin(losses))
+    best: NDArray[np.float64] = tried[at]
+    unknown = np.flatnonzero(labels < 0)
+    if len(unknown):
+        said = _said_of(vectors, labels, known, unknown, classes, _PROBE_STRENGTHS[at])
+        best[unknown] = log_softmax(np.maximum(said, np.log(_SMALLEST)), axis=1)
     return best
 
 

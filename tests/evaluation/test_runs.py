@@ -59,6 +59,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, list[str]]]:
         folder: Path,
         threads: int | None,
         start: Path | None,
+        speech: Manifest | None,
     ) -> Path:
         calls.append((spec.training.seed, list(emotions.speakers("test"))))
         speakers = {part: list(emotions.speakers(part)) for part in ("train", "validation", "test")}

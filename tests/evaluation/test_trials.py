@@ -22,6 +22,7 @@ from edge_ser.evaluation.backends import BACKENDS
 from edge_ser.evaluation.trials import Trial, make_plan, report
 from edge_ser.spec import SystemSpec
 from edge_ser.spec_file import load_spec
+from edge_ser.spec_training import TeacherSpec
 
 
 @contextmanager
@@ -123,6 +124,29 @@ def test_chosen_classes_and_one_level(
     assert {clip.emotion for clip in clips} == {"anger", "sadness"}
     assert plan.spec.acoustic.classes == ("anger", "sadness")
     assert all(clip.path.is_relative_to(tmp_path / "levelled") for clip in clips)
+    assert not trained
+
+
+def test_speech_is_heard_beside_every_fold_but_of_nobody_whom_it_tests(
+    hissing: Callable[..., Path], words: Path, tmp_path: Path, trained: list[Manifest]
+) -> None:
+    target, other = hissing("f1", "f2", "m1", "m2"), hissing("f1", "m7")
+    trial = _trial(target, words, tmp_path, speech=(("folder", other),))
+    with pytest.raises(InputError, match=r"12 clips .*teacher\.paths"):
+        make_plan(trial)
+    teacher = TeacherSpec(("vectors.npz",), kind="vectors", output="probe", learned_from="nothing")
+    recipe = replace(trial.spec.training.acoustic, teacher=teacher)
+    taught = replace(trial, spec=replace(trial.spec, training=replace(trial.spec.training, acoustic=recipe)))
+    folds = make_plan(taught).folds
+    for fold in folds:
+        assert fold.speech is not None
+        tested = set(fold.manifest.speakers("test"))
+        assert set(fold.speech.speakers("train")) == {"f1", "m7"} - tested - set(
+            fold.manifest.speakers("validation")
+        )
+    assert {"f1", "m7"} in [set(fold.speech.speakers("train")) for fold in folds if fold.speech]
+    with pytest.raises(InputError, match="--speech and --level"):
+        make_plan(replace(taught, level_dbfs=-30.0))
     assert not trained
 
 

@@ -18,7 +18,7 @@ from edge_ser.networks.acoustic import build_acoustic
 from edge_ser.spec import FrontendSpec
 from edge_ser.spec_file import spec_from_dict
 from edge_ser.spec_training import AugmentSpec, LossSpec, RecipeSpec, TeacherSpec
-from edge_ser.training.examples import Epochs, Example
+from edge_ser.training.examples import UNLABELLED, Epochs, Example
 from edge_ser.training.lessons import (
     Lesson,
     joined_vectors,
@@ -112,6 +112,22 @@ def test_a_probe_is_right_on_speakers_that_it_was_not_fitted_on() -> None:
     assert (guessed.argmax(axis=1) == LABELS).mean() < 0.7
     with pytest.raises(InputError, match="at least 2 training speakers"):
         probe_logits(told, LABELS, ["one"] * 40, CLASSES, QUIET)
+
+
+def test_a_probe_says_of_speech_without_labels_what_all_labelled_clips_taught_it() -> None:
+    rng = np.random.default_rng(3)
+    meant = np.concatenate([LABELS, np.arange(12) % CLASSES])
+    told = joined_vectors([(np.eye(CLASSES, 8)[meant] + rng.normal(size=(52, 8)) * 0.1).astype(np.float32)])
+    labels = np.concatenate([LABELS, np.full(12, UNLABELLED)])
+    # Whoever speaks there may be one of the labelled: nothing is fitted on it, nothing is held out with it.
+    speakers = [*SPEAKERS, *["s0"] * 12]
+    logits = probe_logits(told, labels, speakers, CLASSES, QUIET)
+    assert (logits[40:].argmax(axis=1) == meant[40:]).all()
+    assert np.exp(logits).sum(axis=1) == pytest.approx(np.ones(52))
+    alone = probe_logits(told[:40], LABELS, SPEAKERS, CLASSES, QUIET)
+    assert logits[:40] == pytest.approx(alone, abs=1e-9)
+    with pytest.raises(InputError, match="at least 2 training speakers"):
+        probe_logits(told, labels, ["one"] * 40 + [f"s{at}" for at in range(12)], CLASSES, QUIET)
 
 
 def test_a_probe_says_how_far_it_is() -> None:

@@ -58,7 +58,7 @@ def test_a_clip_without_a_class_costs_what_its_vector_costs() -> None:
     ("spec", "key"),
     [
         (SPEC, "teacher.paths"),
-        (taught(replace(VECTORS, output="probe")), "teacher.output"),
+        (taught(replace(VECTORS, kind="training", output="logits", learned_from="")), "teacher.output"),
         (taught(replace(VECTORS, head_epochs=2)), "teacher.head_epochs"),
         *(
             (
