@@ -41,6 +41,12 @@ def _corpus(name: str, speakers: int, emotions: tuple[str, ...] = FOUR, part: st
     return Corpus(name, root, clips)
 
 
+def _copies(corpus: Corpus) -> Corpus:
+    """Of every clip one in another folder, as ``tools/vary_corpus.py`` makes them."""
+    root = Path("/data/varied")
+    return Corpus("folder", root, tuple(replace(clip, path=root / clip.path.name) for clip in corpus.clips))
+
+
 def _sides(fold: Fold) -> list[set[tuple[str, str]]]:
     manifest = fold.manifest
     return [
@@ -230,11 +236,7 @@ def test_other_corpora_teach_every_fold_and_test_none() -> None:
 
 def test_copies_of_who_validates_or_tests_stay_out() -> None:
     target = _corpus("crema-d", 6)
-    copies = Corpus(
-        "folder",
-        Path("/data/varied"),
-        tuple(replace(clip, path=Path("/data/varied") / clip.path.name) for clip in target.clips),
-    )
+    copies = _copies(target)
     for fold in taught_besides(within_corpus("folds", target, RULE, None), target, [copies], RULE):
         unheard = {*fold.manifest.speakers("validation"), *fold.manifest.speakers("test")}
         assert unheard
@@ -245,11 +247,7 @@ def test_copies_of_who_validates_or_tests_stay_out() -> None:
 
 def test_copies_of_who_validates_and_teaches_are_on_their_side() -> None:
     target = _corpus("crema-d", 6)
-    copies = Corpus(
-        "folder",
-        Path("/data/varied"),
-        tuple(replace(clip, path=Path("/data/varied") / clip.path.name) for clip in target.clips),
-    )
+    copies = _copies(target)
     rule = replace(RULE, validation_teaches=True)
     for fold in taught_besides(within_corpus("folds", target, rule, None), target, [copies], rule):
         manifest = fold.manifest
@@ -270,11 +268,7 @@ def test_the_tested_corpus_cannot_teach_besides() -> None:
 
 def test_speech_is_heard_of_nobody_who_validates_or_tests() -> None:
     target, other = _corpus("crema-d", 6), _corpus("speech-commands", 3)
-    copies = Corpus(
-        "folder",
-        Path("/data/varied"),
-        tuple(replace(clip, path=Path("/data/varied") / clip.path.name) for clip in target.clips),
-    )
+    copies = _copies(target)
     for fold in within_corpus("folds", target, RULE, None):
         heard = speech_beside(fold.manifest, [other, copies])
         unheard = {*fold.manifest.speakers("validation"), *fold.manifest.speakers("test")}
