@@ -192,6 +192,7 @@ class RecipeSpec(Strict):
         precision: in what the maps between layers are computed: ``bfloat16`` is mixed precision (Kalamkar et al.,
             arXiv 1905.12322); weights, running statistics, the classifier and the loss stay float32. Faster by a third
             on processors that multiply it (AMX, recent GPUs), slower on others. What ships is int8 either way.
+            The first pass of ``rebalance`` and quantisation-aware epochs stay float32.
     """
 
     epochs: int = 20
