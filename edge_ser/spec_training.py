@@ -190,7 +190,7 @@ class RecipeSpec(Strict):
         teacher: other nets that teach this one.
         rebalance: who is drawn oftener and heard in other voices, so that groups of people are treated more alike.
         precision: in what the maps between layers are computed: ``bfloat16`` is mixed precision (Kalamkar et al.,
-            arXiv 1905.12322); weights, running statistics, the classifier and the loss stay float32. Faster by a third
+            arXiv 1905.12322); weights, running statistics, the classifier and the loss stay float32. Faster by a half
             on processors that multiply it (AMX, recent GPUs), slower on others. What ships is int8 either way.
             The first pass of ``rebalance`` and quantisation-aware epochs stay float32.
     """
