@@ -46,13 +46,13 @@ def training_rules(spec: SystemSpec) -> Iterator[_Checked]:
     yield "training.seed", spec.training.seed, 0 <= spec.training.seed < 2**31, "0 to 2**31 - 1"
 
 
-def require_start(spec: SystemSpec, start: object | None) -> None:
+def require_start(spec: SystemSpec, start: object) -> None:
     """Refuse to train a net that stays as it starts from nothing.
 
     Raises:
         InputError: ``training.acoustic.epochs`` is 0 and there is no start.
     """
-    if spec.training.acoustic.epochs == 0 and start is None:
+    if spec.training.acoustic.epochs == 0 and not start:
         message = "training.acoustic.epochs is 0: the net stays as it starts; name one to start from: --start BUNDLE"
         raise InputError(message)
 

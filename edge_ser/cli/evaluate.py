@@ -55,7 +55,10 @@ def evaluate(
         Path | None, typer.Option("--output", "-o", help="SPEC: folder of results; resumes there.")
     ] = None,
     start: Annotated[
-        Path | None, typer.Option(help="SPEC: start every training from this bundle's acoustic net.")
+        list[Path] | None,
+        typer.Option(
+            help="SPEC: start every training from this bundle's acoustic net; repeated, the first seed from the first."
+        ),
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="SPEC: a Dask scheduler that takes the folds, e.g. tcp://host:8786.")
@@ -228,7 +231,7 @@ def evaluate(
             scheduler=scheduler,
             keep=keep,
             command=command,
-            start=start,
+            starts=tuple(start or ()),
             speech=tuple(_source(text, "--speech") for text in speech or ()),
         )
         record = _trial_report(asked)

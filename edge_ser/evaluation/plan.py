@@ -62,7 +62,8 @@ class Plan:
         backends: with what the trained files are scored.
         folder: takes one JSON file per fold and seed.
         keep: whether the training folders stay (large).
-        start: a bundle whose acoustic net every training starts from; nobody it learned from may be tested.
+        starts: bundles whose acoustic nets trainings start from, one for all seeds or one for each, in the order of
+            ``seeds``; nobody they learned from may be tested. Empty starts from random weights.
     """
 
     spec: SystemSpec
@@ -72,7 +73,7 @@ class Plan:
     backends: tuple[BackendName, ...]
     folder: Path
     keep: bool = False
-    start: Path | None = None
+    starts: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -137,22 +138,24 @@ def tasks_of(plan: Plan, jobs: int, functionals: Path) -> list[Task]:
         functionals: file with the hand-crafted functionals of every clip.
 
     Raises:
-        InputError: a teacher is missing, or it or the bundle to start from has heard somebody whom a fold tests.
+        InputError: a teacher is missing, it or a bundle to start from has heard somebody whom a fold tests, or there
+            are neither one start nor as many as seeds.
     """
     threads = max(1, (os.cpu_count() or 1) // jobs) if jobs > 1 else None
     # Once: what somebody edits while folds are trained counts for the next evaluation.
     code = code_digest(_CODE)
-    begun, start_speakers = _start(plan)
+    begun = _starts(plan)
     # Before anything is trained: a teacher that has heard whom a fold tests is refused here.
     taught = {fold.name: _taught(plan.spec, fold) for fold in plan.folds}
     tasks = []
-    for seed in plan.seeds:
+    for number, seed in enumerate(plan.seeds):
         spec = replace(plan.spec, training=replace(plan.spec.training, seed=seed))
+        start = begun[number % len(begun)]
         for fold in plan.folds:
             words = words_for(fold, plan.words)
             teachers = taught[fold.name]
             beside = [told(fold.speech)] if fold.speech is not None else []
-            made_of = [told(fold.manifest), told(words), teachers, begun, code, *beside]
+            made_of = [told(fold.manifest), told(words), teachers, start.build_id, code, *beside]
             about = [spec.to_dict(), list(plan.backends), *made_of]
             key = sha256_hex(json.dumps(about, sort_keys=True).encode())
             share = not shares_speakers(fold, plan.words)
@@ -168,34 +171,58 @@ def tasks_of(plan: Plan, jobs: int, functionals: Path) -> list[Task]:
                     threads=threads,
                     share_words=share,
                     keep=plan.keep,
-                    start=plan.start,
-                    start_speakers=start_speakers,
+                    start=start.path,
+                    start_speakers=start.speakers,
                 )
             )
     return tasks
 
 
-def _start(plan: Plan) -> tuple[str | None, tuple[str, ...]]:
-    """Build id of the bundle that trainings start from, and whom it learned from as ``"family/speaker"``.
+@dataclass(frozen=True)
+class _Start:
+    """What a seed starts from: no bundle, no path.
+
+    Attributes:
+        path: the bundle.
+        build_id: what it says it is.
+        speakers: whom it learned from, as ``"family/speaker"``.
+    """
+
+    path: Path | None = None
+    build_id: str | None = None
+    speakers: tuple[str, ...] = ()
+
+
+def _starts(plan: Plan) -> list[_Start]:
+    """One start for all seeds, or one for each.
 
     Raises:
-        InputError: it learned from somebody whom a fold tests, or there is none and the net shall stay as it starts.
+        InputError: there is another number of them, one learned from somebody whom a fold tests, or there is none and
+            the net shall stay as it starts.
     """
-    require_start(plan.spec, plan.start)
-    if plan.start is None:
-        return None, ()
-    bundle = read_bundle(plan.start)
+    require_start(plan.spec, plan.starts)
+    if len(plan.starts) not in (0, 1, len(plan.seeds)):
+        message = (
+            f"{len(plan.starts)} bundles to start from for {len(plan.seeds)} seeds; expected one for all of them, or "
+            "one for each in the order of --seeds"
+        )
+        raise InputError(message)
+    return [_read_start(path, plan.folds) for path in plan.starts] or [_Start()]
+
+
+def _read_start(path: Path, folds: Sequence[Fold]) -> _Start:
+    bundle = read_bundle(path)
     learned = learned_from(bundle)
-    for fold in plan.folds:
+    for fold in folds:
         seen = sorted({f"{clip.corpus}/{clip.speaker}" for clip in fold.manifest.test if learned.saw(clip)})
         if seen:
             message = (
-                f"{plan.start}: learned from {seen[0]}, whom {fold.name} tests; start from a bundle that learned "
+                f"{path}: learned from {seen[0]}, whom {fold.name} tests; start from a bundle that learned "
                 "from other speakers"
             )
             raise InputError(message)
     names = (f"{home}/{name}" for home, speakers in learned.speakers.items() for name in speakers)
-    return bundle.build_id, tuple(sorted(names))
+    return _Start(path, bundle.build_id, tuple(sorted(names)))
 
 
 def _taught(spec: SystemSpec, fold: Fold) -> list[str]:

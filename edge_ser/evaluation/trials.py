@@ -70,7 +70,8 @@ class Trial:
         keep: whether the trainings stay.
         command: the command line that asks, for the report.
         more_words: further corpora of words, other speech or noise for the keyword net.
-        start: a bundle whose acoustic net every training starts from; ``None`` starts from random weights.
+        starts: bundles whose acoustic nets trainings start from, one for all seeds or one for each; empty starts from
+            random weights.
         speech: corpora that are heard without their emotions: what the teachers say of them is learned.
     """
 
@@ -91,7 +92,7 @@ class Trial:
     keep: bool
     command: str = ""
     more_words: tuple[Place, ...] = ()
-    start: Path | None = None
+    starts: tuple[Path, ...] = ()
     speech: tuple[Place, ...] = ()
 
 
@@ -125,7 +126,7 @@ def make_plan(trial: Trial) -> Plan:
         backends=trial.backends,
         folder=trial.folder.resolve(),
         keep=trial.keep,
-        start=trial.start.resolve() if trial.start is not None else None,
+        starts=tuple(path.resolve() for path in trial.starts),
     )
 
 
@@ -161,7 +162,7 @@ def report(trial: Trial, progress: Progress, tell: Callable[[str], None]) -> dic
         "protocol": trial.protocol,
         "folds": [fold.manifest.protocol for fold in plan.folds],
         "level_dbfs": trial.level_dbfs,
-        "start": _start(trial),
+        "starts": [_start(path) for path in trial.starts],
         "seeds": list(plan.seeds),
         **facts(plan),
         "tables": summed,
@@ -171,11 +172,9 @@ def report(trial: Trial, progress: Progress, tell: Callable[[str], None]) -> dic
     return record
 
 
-def _start(trial: Trial) -> dict[str, Any] | None:
+def _start(path: Path) -> dict[str, Any]:
     """Which bundle trainings started from, which corpora taught it, and what its own teachers had heard."""
-    if trial.start is None:
-        return None
-    bundle = read_bundle(trial.start)
+    bundle = read_bundle(path)
     return {
         "name": bundle.spec.name,
         "build_id": bundle.build_id,

@@ -25,7 +25,7 @@ from edge_ser.evaluation.keyword_nets import FLOAT, HEADS, INT8, RECORD, Apart
 from edge_ser.evaluation.keyword_trials import KeywordTrial
 from edge_ser.files import read_json, write_json
 from edge_ser.npz import npz_bytes
-from edge_ser.spec import SystemSpec
+from edge_ser.spec import SILENCE, SystemSpec
 from edge_ser.spec_file import load_spec
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -146,6 +146,25 @@ def test_every_fold_is_tested_once(tmp_path: Path, untrained: list[tuple[int, Ma
     assert sorted(name for names in tested for name in names) == [f"s{speaker}" for speaker in range(8)]
     assert len(record["folds"]) == 4
     assert record["tables"]["words alone"]["pooled"]["litert"]["n"] == 16
+
+
+def test_folds_that_test_more_words_than_others_keep_their_own_silence(
+    tmp_path: Path, untrained: list[tuple[int, Manifest]]
+) -> None:
+    corpus = _corpus(tmp_path / "mine", speakers=6)
+    talkative = [f"5-yes-{take}.wav" for take in range(2, 40)]
+    rng = np.random.default_rng(9)
+    for name in talkative:
+        write_wav(corpus / name, hiss(rng, HERTZ["yes"], 0.5), 16_000)
+    with (corpus / "clips.csv").open("a") as rows:
+        rows.writelines(f"{name},s5,,yes,yes\n" for name in talkative)
+    trial = _trial(tmp_path / "out", corpus, protocol="folds", folds=3, seeds=(1,))
+    keyword_trials.report(trial, _quietly, lambda _line: None)
+    silent = [
+        [clip.path for clip in manifest.part("test") if clip.keyword == SILENCE] for _, manifest in untrained
+    ]
+    assert len({len(paths) for paths in silent}) > 1
+    assert all(path.is_file() for paths in silent for path in paths)
 
 
 def test_one_corpus_teaches_and_another_is_tested(

@@ -197,7 +197,7 @@ def test_a_start_that_knows_a_tested_speaker_is_refused(
 ) -> None:
     told = {"corpora": {"emotions": [{"name": "folder", "speakers": {"train": ["f1"], "validation": []}}]}}
     write_bundle(tmp_path / "start.edgeser", hearing_bundle(told))
-    plan = replace(_plan(hissing(*SPEAKERS), tmp_path / "out"), start=tmp_path / "start.edgeser")
+    plan = replace(_plan(hissing(*SPEAKERS), tmp_path / "out"), starts=(tmp_path / "start.edgeser",))
     with pytest.raises(InputError, match="learned from folder/f1, whom fold-00 tests"):
         run(plan, 1, None, lambda _folds: None, lambda _line: None)
     assert not trained
@@ -229,10 +229,43 @@ def test_whom_the_start_knows_is_written_down_and_another_start_is_another_resul
     }
     write_bundle(tmp_path / "start.edgeser", hearing_bundle(told))
     plan = _plan(hissing(*SPEAKERS), tmp_path / "out", (1,))
-    begun = replace(plan, start=tmp_path / "start.edgeser")
+    begun = replace(plan, starts=(tmp_path / "start.edgeser",))
     run(begun, 1, None, lambda _folds: None, lambda _line: None)
     data = json.loads((tmp_path / "out" / "seed-1" / "fold-00.json").read_text())
     assert {"folder/x8", "folder/x9"} <= set(data["learned_from"])
     assert len(trained) == 2
     run(plan, 1, None, lambda _folds: None, lambda _line: None)
     assert len(trained) == 4
+
+
+def test_every_seed_has_the_start_at_its_place_or_all_have_the_one(
+    hissing: Callable[..., Path], tmp_path: Path, trained: list[tuple[int, list[str]]]
+) -> None:
+    starts = []
+    for speaker in ("x1", "x2"):
+        told = {
+            "corpora": {"emotions": [{"name": "folder", "speakers": {"train": [speaker], "validation": []}}]}
+        }
+        starts.append(tmp_path / f"{speaker}.edgeser")
+        write_bundle(starts[-1], hearing_bundle(told))
+    plan = replace(_plan(hissing(*SPEAKERS), tmp_path / "out", (1, 2)), starts=tuple(starts))
+    run(plan, 1, None, lambda _folds: None, lambda _line: None)
+    for seed, own, other in ((1, "folder/x1", "folder/x2"), (2, "folder/x2", "folder/x1")):
+        learned = json.loads((tmp_path / "out" / f"seed-{seed}" / "fold-00.json").read_text())["learned_from"]
+        assert own in learned
+        assert other not in learned
+    done = len(trained)
+    # The first seed's start for both: its folds stay as they are, the other's are made again.
+    run(replace(plan, starts=(starts[0],)), 1, None, lambda _folds: None, lambda _line: None)
+    assert [seed for seed, _ in trained[done:]] == [2, 2]
+
+
+def test_starts_for_some_of_the_seeds_are_refused(
+    hissing: Callable[..., Path], tmp_path: Path, trained: list[tuple[int, list[str]]]
+) -> None:
+    plan = replace(_plan(hissing(*SPEAKERS), tmp_path, (1, 2, 3)), starts=(tmp_path / "a", tmp_path / "b"))
+    with pytest.raises(
+        InputError, match="2 bundles to start from for 3 seeds; expected one for all of them, or one"
+    ):
+        run(plan, 1, None, lambda _folds: None, lambda _line: None)
+    assert not trained
