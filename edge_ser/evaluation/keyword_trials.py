@@ -35,7 +35,7 @@ from edge_ser.evaluation.keyword_nets import (
 from edge_ser.evaluation.keyword_stream import keyword_free, summed, sweep, voice
 from edge_ser.evaluation.keyword_tables import clip_titles, per_table
 from edge_ser.evaluation.origin import origin
-from edge_ser.evaluation.plan import told
+from edge_ser.evaluation.plan import WORK, clear_work, told
 from edge_ser.evaluation.protocols import Fold
 from edge_ser.evaluation.summary import SHIPPED, headline
 from edge_ser.files import read_json, sha256_hex, write_json
@@ -60,7 +60,6 @@ and TFLM in double (tensorflow/lite/micro/kernels/mul_common.cc): one value in a
 apart, and of that up to four steps were seen in an embedding. A wrong kernel is further off.
 """
 
-_WORK = "work"
 _MADE = "quiet"
 _CODE = (
     "acoustics.py",
@@ -133,7 +132,7 @@ class _Task:
 
     @property
     def work(self) -> Path:
-        return self.folder / _WORK / f"seed-{self.spec.training.seed}" / self.fold.name
+        return self.folder / WORK / f"seed-{self.spec.training.seed}" / self.fold.name
 
 
 def make_folds(trial: KeywordTrial) -> tuple[Fold, ...]:
@@ -200,7 +199,7 @@ def report(trial: KeywordTrial, progress: Progress, tell: Callable[[str], None])
             advance(1)
             tell(f"{name}: {seconds:.0f} s")
     if not trial.keep:
-        shutil.rmtree(trial.folder / _WORK, ignore_errors=True)
+        clear_work(trial.folder / WORK, trial.seeds)
     record = _summed_up(trial, tasks, made)
     if record["params"] > MOST_PARAMS:
         tell(f"the keyword net has {record['params']:,} parameters; the scores are meant for {MOST_PARAMS:,}")

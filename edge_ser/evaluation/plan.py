@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -236,6 +238,14 @@ def _taught(spec: SystemSpec, fold: Fold) -> list[str]:
     except InputError as error:
         message = f"{fold.name}: {error}"
         raise InputError(message) from None
+
+
+def clear_work(work: Path, seeds: Sequence[int]) -> None:
+    """Remove what trainings of these seeds left; another evaluation may be training other seeds beside them."""
+    for seed in seeds:
+        shutil.rmtree(work / f"seed-{seed}", ignore_errors=True)
+    with suppress(OSError):
+        work.rmdir()
 
 
 def phases(tasks: Sequence[Task]) -> Iterator[Sequence[Task]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +14,7 @@ from edge_ser.evaluation.controls import left_out
 from edge_ser.evaluation.decided import Decided, decided_from_dict
 from edge_ser.evaluation.functionals import functionals_file, prepare_functionals
 from edge_ser.evaluation.one_fold import run_task
-from edge_ser.evaluation.plan import WORK, Plan, Task, phases, tasks_of
+from edge_ser.evaluation.plan import WORK, Plan, Task, clear_work, phases, tasks_of
 from edge_ser.files import read_json
 
 _ANSWER_S = 10
@@ -63,7 +62,7 @@ def run(
                 advance(1)
                 tell(f"{name}: {seconds:.0f} s")
     if not plan.keep:
-        shutil.rmtree(plan.folder / WORK, ignore_errors=True)
+        clear_work(plan.folder / WORK, plan.seeds)
     return _collect(tasks)
 
 

@@ -269,3 +269,16 @@ def test_starts_for_some_of_the_seeds_are_refused(
     ):
         run(plan, 1, None, lambda _folds: None, lambda _line: None)
     assert not trained
+
+
+def test_what_another_evaluation_trains_in_the_same_folder_stays(
+    hissing: Callable[..., Path], tmp_path: Path, trained: list[tuple[int, list[str]]]
+) -> None:
+    plan = _plan(hissing(*SPEAKERS), tmp_path / "out", (1,))
+    other = tmp_path / "out" / "work" / "seed-2" / "fold-00" / "request.json"
+    other.parent.mkdir(parents=True)
+    other.write_text("{}")
+    run(plan, 1, None, lambda _folds: None, lambda _line: None)
+    assert trained
+    assert other.exists()
+    assert not (tmp_path / "out" / "work" / "seed-1").exists()
